@@ -1,0 +1,1 @@
+//! Agreement of two labelings: AMI, ARI, homogeneity, completeness.

@@ -1,0 +1,1 @@
+//! Percent identity by global alignment with free end gaps.

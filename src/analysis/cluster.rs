@@ -1,0 +1,1 @@
+//! Clusters of embeddings: linkage with a threshold, HDBSCAN, Ward.

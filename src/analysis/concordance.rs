@@ -1,0 +1,1 @@
+//! How clusters and labels match, split, merge and mix.

@@ -1,0 +1,1 @@
+//! Overlapping k-mer counts.

@@ -1,0 +1,1 @@
+//! Accuracy, balanced accuracy, macro F1, confusion and bootstrap intervals.

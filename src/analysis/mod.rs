@@ -1,0 +1,13 @@
+//! Plain science on plain arrays: neighbours, transforms, metrics, alignment, projection, clusters.
+
+pub mod agreement;
+pub mod alignment;
+pub mod classify;
+pub mod cluster;
+pub mod concordance;
+pub mod kmer;
+pub mod knn;
+pub mod metrics;
+pub mod pca;
+pub mod transform;
+pub mod umap;

@@ -1,0 +1,1 @@
+//! Centring and whitening of embeddings.

@@ -1,0 +1,489 @@
+//! The immutable column store that everything else reads.
+//!
+//! | what | shape |
+//! |---|---|
+//! | specimens | `N` rows, in file order; the id of a row is that of the file |
+//! | sequences | `U <= N` unique barcodes in one arena; [`Dataset::unique_of`] maps a row to its barcode |
+//! | labels | one [`LabelColumn`] `[N]` per [`Field`] |
+//! | other columns | text, `[N]` each |
+
+use super::taxonomy::{Field, LabelColumn, LabelColumnBuilder};
+use crate::key::{ContentHash, DatasetId};
+use std::collections::{HashMap, HashSet};
+use std::ops::{BitOr, BitOrAssign};
+use std::path::PathBuf;
+
+/// What is unusual about a record that was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// Nothing unusual.
+    pub const NONE: Self = Self(0);
+    /// Fewer than 200 bases.
+    pub const SHORT: Self = Self(1);
+    /// More than 1 % of the letters are not A, C, G or T.
+    pub const AMBIGUOUS: Self = Self(2);
+    /// Fits the COI-5P frame only as its reverse complement.
+    pub const REVERSE_COMPLEMENT: Self = Self(4);
+    /// Fits the COI-5P frame nowhere.
+    pub const NOT_COI: Self = Self(8);
+    /// Has a stop codon in every reading frame.
+    pub const STOP_CODON: Self = Self(16);
+
+    const NAMED: [(Self, &'static str); 5] = [
+        (Self::SHORT, "short"),
+        (Self::AMBIGUOUS, "ambiguous"),
+        (Self::REVERSE_COMPLEMENT, "reverse_complement"),
+        (Self::NOT_COI, "not_coi"),
+        (Self::STOP_CODON, "stop_codon"),
+    ];
+
+    /// Whether all flags of `other` are set.
+    pub fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether nothing is unusual.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The names of the flags that are set, as they stand in reports.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMED.into_iter().filter(move |(flag, _)| self.contains(*flag)).map(|(_, name)| name)
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Flags {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+/// Where a record stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Index into [`Dataset::files`].
+    pub file: u32,
+    /// Line of the record's first letter, from 1.
+    pub line: u32,
+}
+
+/// One file that a dataset was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// As the user named it.
+    pub path: PathBuf,
+    /// Hash of the bytes on disk.
+    pub sha256: ContentHash,
+}
+
+/// One specimen on its way into a [`Dataset`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Record {
+    /// The file's own id; the builder appends `#2`, `#3`, … to repeats.
+    pub id: String,
+    /// Normalised bases: upper case, U as T, no gaps or blanks, no trailing N.
+    pub sequence: Vec<u8>,
+    /// Labels; a missing entry is a missing value.
+    pub labels: HashMap<Field, String>,
+    /// Latitude and longitude in degrees.
+    pub coordinates: Option<[f32; 2]>,
+    /// Values of the other columns, in the order given to [`DatasetBuilder::new`]; missing ones are empty.
+    pub other: Vec<String>,
+    /// Index of the file and line.
+    pub origin: Option<Origin>,
+    /// What the reader found unusual.
+    pub flags: Flags,
+}
+
+/// Many short byte strings in one allocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Arena {
+    bytes: Vec<u8>,
+    ends: Vec<u64>,
+}
+
+impl Arena {
+    fn new() -> Self {
+        Self { bytes: Vec::new(), ends: vec![0] }
+    }
+
+    fn push(&mut self, item: &[u8]) {
+        self.bytes.extend_from_slice(item);
+        self.ends.push(self.bytes.len() as u64);
+    }
+
+    fn get(&self, index: usize) -> &[u8] {
+        &self.bytes[self.ends[index] as usize..self.ends[index + 1] as usize]
+    }
+
+    fn text(&self, index: usize) -> &str {
+        std::str::from_utf8(self.get(index)).expect("only whole strings are pushed")
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len() - 1
+    }
+}
+
+/// Specimens with their barcodes and labels. Never changes once it is built.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    name: String,
+    files: Vec<SourceFile>,
+    ids: Arena,
+    /// Rows ordered by id, for look-up by binary search.
+    by_id: Vec<u32>,
+    sequences: Arena,
+    unique_of: Vec<u32>,
+    first_row: Vec<u32>,
+    labels: Vec<LabelColumn>,
+    coordinates: Vec<[f32; 2]>,
+    other_names: Vec<String>,
+    other: Vec<Arena>,
+    origins: Vec<Origin>,
+    flags: Vec<Flags>,
+    key: DatasetId,
+}
+
+impl Dataset {
+    /// Number of specimens, `N`.
+    pub fn len(&self) -> usize {
+        self.unique_of.len()
+    }
+
+    /// Whether there is no specimen.
+    pub fn is_empty(&self) -> bool {
+        self.unique_of.is_empty()
+    }
+
+    /// What the dataset is called: usually its file name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The files it was read from; empty for simulated data.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// Hash of ids, sequences, labels and columns.
+    pub fn key(&self) -> DatasetId {
+        self.key
+    }
+
+    /// The specimen's id.
+    pub fn id(&self, row: usize) -> &str {
+        self.ids.text(row)
+    }
+
+    /// The row of the specimen with this id.
+    pub fn row_of(&self, id: &str) -> Option<usize> {
+        let at = self.by_id.binary_search_by(|&row| self.id(row as usize).cmp(id)).ok()?;
+        Some(self.by_id[at] as usize)
+    }
+
+    /// The specimen's barcode: normalised upper-case IUPAC letters.
+    pub fn sequence(&self, row: usize) -> &[u8] {
+        self.sequences.get(self.unique_of(row))
+    }
+
+    /// Number of different barcodes, `U`.
+    pub fn unique_len(&self) -> usize {
+        self.sequences.len()
+    }
+
+    /// Index of the specimen's barcode among the unique ones, `0..U`.
+    pub fn unique_of(&self, row: usize) -> usize {
+        self.unique_of[row] as usize
+    }
+
+    /// A unique barcode by its index.
+    pub fn unique_sequence(&self, unique: usize) -> &[u8] {
+        self.sequences.get(unique)
+    }
+
+    /// The first specimen that has this unique barcode.
+    pub fn first_row_of(&self, unique: usize) -> usize {
+        self.first_row[unique] as usize
+    }
+
+    /// The labels of one field, `[N]`.
+    pub fn labels(&self, field: Field) -> &LabelColumn {
+        &self.labels[field as usize]
+    }
+
+    /// One label of one specimen.
+    pub fn label(&self, row: usize, field: Field) -> Option<&str> {
+        self.labels(field).get(row)
+    }
+
+    /// Latitude and longitude in degrees, where known.
+    pub fn coordinates(&self, row: usize) -> Option<[f32; 2]> {
+        Some(self.coordinates[row]).filter(|[lat, lon]| lat.is_finite() && lon.is_finite())
+    }
+
+    /// Names of the columns that are kept as text.
+    pub fn other_columns(&self) -> &[String] {
+        &self.other_names
+    }
+
+    /// Value of text column `column` (an index into [`Self::other_columns`]); empty where missing.
+    pub fn other(&self, row: usize, column: usize) -> &str {
+        self.other[column].text(row)
+    }
+
+    /// File and line of the record.
+    pub fn origin(&self, row: usize) -> Origin {
+        self.origins[row]
+    }
+
+    /// What the reader found unusual.
+    pub fn flags(&self, row: usize) -> Flags {
+        self.flags[row]
+    }
+
+    /// The rows whose split is `split`.
+    pub fn rows_in_split(&self, split: &str) -> Vec<usize> {
+        (0..self.len()).filter(|&row| self.label(row, Field::Split) == Some(split)).collect()
+    }
+}
+
+/// Collects a [`Dataset`] record by record.
+#[derive(Debug)]
+pub struct DatasetBuilder {
+    name: String,
+    files: Vec<SourceFile>,
+    ids: Arena,
+    id_set: HashSet<String>,
+    repeats: HashMap<String, u32>,
+    sequences: Arena,
+    unique_index: HashMap<Vec<u8>, u32>,
+    unique_of: Vec<u32>,
+    first_row: Vec<u32>,
+    labels: Vec<LabelColumnBuilder>,
+    coordinates: Vec<[f32; 2]>,
+    other_names: Vec<String>,
+    other: Vec<Arena>,
+    origins: Vec<Origin>,
+    flags: Vec<Flags>,
+}
+
+impl DatasetBuilder {
+    /// An empty dataset with the names of its text columns.
+    pub fn new(name: impl Into<String>, other_columns: Vec<String>) -> Self {
+        Self {
+            name: name.into(),
+            files: Vec::new(),
+            ids: Arena::new(),
+            id_set: HashSet::new(),
+            repeats: HashMap::new(),
+            sequences: Arena::new(),
+            unique_index: HashMap::new(),
+            unique_of: Vec::new(),
+            first_row: Vec::new(),
+            labels: vec![LabelColumnBuilder::default(); Field::ALL.len()],
+            coordinates: Vec::new(),
+            other: other_columns.iter().map(|_| Arena::new()).collect(),
+            other_names: other_columns,
+            origins: Vec::new(),
+            flags: Vec::new(),
+        }
+    }
+
+    /// Adds a source file and gives its index for [`Origin::file`].
+    pub fn add_file(&mut self, file: SourceFile) -> u32 {
+        self.files.push(file);
+        self.files.len() as u32 - 1
+    }
+
+    /// Number of records so far.
+    pub fn len(&self) -> usize {
+        self.unique_of.len()
+    }
+
+    /// Whether nothing was added yet.
+    pub fn is_empty(&self) -> bool {
+        self.unique_of.is_empty()
+    }
+
+    /// Adds a record and returns the id that it got: its own, or with `#2`, `#3`, … appended where that was taken.
+    pub fn push(&mut self, record: Record) -> String {
+        let id = self.free_id(record.id);
+        let row = self.unique_of.len() as u32;
+        self.ids.push(id.as_bytes());
+        self.push_sequence(record.sequence, row);
+        for (field, column) in Field::ALL.into_iter().zip(&mut self.labels) {
+            column.push(record.labels.get(&field).map(String::as_str));
+        }
+        self.coordinates.push(record.coordinates.unwrap_or([f32::NAN; 2]));
+        for (index, column) in self.other.iter_mut().enumerate() {
+            column.push(record.other.get(index).map_or(&[][..], |value| value.as_bytes()));
+        }
+        self.origins.push(record.origin.unwrap_or(Origin { file: 0, line: 0 }));
+        self.flags.push(record.flags);
+        id
+    }
+
+    fn free_id(&mut self, id: String) -> String {
+        if self.id_set.insert(id.clone()) {
+            return id;
+        }
+        let count = self.repeats.entry(id.clone()).or_insert(1);
+        loop {
+            *count += 1;
+            let candidate = format!("{id}#{count}");
+            if self.id_set.insert(candidate.clone()) {
+                return candidate;
+            }
+        }
+    }
+
+    fn push_sequence(&mut self, sequence: Vec<u8>, row: u32) {
+        let next = self.first_row.len() as u32;
+        let unique = match self.unique_index.get(&sequence) {
+            Some(&unique) => unique,
+            None => {
+                self.sequences.push(&sequence);
+                self.first_row.push(row);
+                self.unique_index.insert(sequence, next);
+                next
+            }
+        };
+        self.unique_of.push(unique);
+    }
+
+    /// The finished dataset.
+    pub fn finish(self) -> Dataset {
+        let labels: Vec<LabelColumn> = self.labels.into_iter().map(LabelColumnBuilder::finish).collect();
+        let mut by_id: Vec<u32> = (0..self.unique_of.len() as u32).collect();
+        by_id.sort_unstable_by(|&a, &b| self.ids.get(a as usize).cmp(self.ids.get(b as usize)));
+        let mut dataset = Dataset {
+            name: self.name,
+            files: self.files,
+            ids: self.ids,
+            by_id,
+            sequences: self.sequences,
+            unique_of: self.unique_of,
+            first_row: self.first_row,
+            labels,
+            coordinates: self.coordinates,
+            other_names: self.other_names,
+            other: self.other,
+            origins: self.origins,
+            flags: self.flags,
+            key: ContentHash([0; 32]),
+        };
+        dataset.key = content_hash(&dataset);
+        dataset
+    }
+}
+
+/// Hash of what the dataset says, not of where it was read from: the same records in another file have the same key.
+fn content_hash(dataset: &Dataset) -> DatasetId {
+    let mut parts: Vec<Vec<u8>> = Vec::new();
+    let arena = |arena: &Arena| -> [Vec<u8>; 2] {
+        [arena.bytes.clone(), arena.ends.iter().flat_map(|end| end.to_le_bytes()).collect()]
+    };
+    let codes = |codes: &[u32]| -> Vec<u8> { codes.iter().flat_map(|code| code.to_le_bytes()).collect() };
+    parts.extend(arena(&dataset.ids));
+    parts.extend(arena(&dataset.sequences));
+    parts.push(codes(&dataset.unique_of));
+    for column in &dataset.labels {
+        let column_codes: Vec<u32> =
+            (0..column.len()).map(|row| column.code(row).map_or(u32::MAX, |code| code)).collect();
+        parts.push(codes(&column_codes));
+        parts.push(column.names().join("\n").into_bytes());
+    }
+    parts.push(dataset.coordinates.iter().flatten().flat_map(|degree| degree.to_le_bytes()).collect());
+    parts.push(dataset.other_names.join("\n").into_bytes());
+    dataset.other.iter().for_each(|column| parts.extend(arena(column)));
+    ContentHash::of_parts(parts.iter().map(Vec::as_slice))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str, sequence: &str, genus: Option<&str>) -> Record {
+        Record {
+            id: id.into(),
+            sequence: sequence.into(),
+            labels: genus.map(|genus| (Field::Genus, genus.to_owned())).into_iter().collect(),
+            other: vec![format!("note on {id}")],
+            ..Record::default()
+        }
+    }
+
+    fn build(records: &[Record]) -> Dataset {
+        let mut builder = DatasetBuilder::new("test", vec!["note".into()]);
+        records.iter().for_each(|record| {
+            builder.push(record.clone());
+        });
+        builder.finish()
+    }
+
+    #[test]
+    fn rows_keep_file_order_and_identical_barcodes_are_stored_once() {
+        let dataset =
+            build(&[record("b", "ACGT", Some("Apis")), record("a", "ACGA", None), record("c", "ACGT", Some("Apis"))]);
+        assert_eq!((0..3).map(|row| dataset.id(row)).collect::<Vec<_>>(), ["b", "a", "c"]);
+        assert_eq!(dataset.unique_len(), 2);
+        assert_eq!(dataset.unique_of(0), dataset.unique_of(2));
+        assert_eq!(dataset.first_row_of(dataset.unique_of(2)), 0);
+        assert_eq!(dataset.sequence(1), b"ACGA");
+        assert_eq!(dataset.label(0, Field::Genus), Some("Apis"));
+        assert_eq!(dataset.label(1, Field::Genus), None);
+        assert_eq!(dataset.other(2, 0), "note on c");
+        assert_eq!(dataset.row_of("a"), Some(1));
+        assert_eq!(dataset.row_of("z"), None);
+        assert_eq!(dataset.coordinates(0), None);
+    }
+
+    #[test]
+    fn repeated_ids_get_numbers_that_no_other_record_has() {
+        let dataset = build(&["x", "x#2", "x", "x"].map(|id| record(id, "ACGT", None)));
+        assert_eq!((0..4).map(|row| dataset.id(row)).collect::<Vec<_>>(), ["x", "x#2", "x#3", "x#4"]);
+    }
+
+    #[test]
+    fn the_key_changes_with_any_content_and_only_with_content() {
+        let records = [record("a", "ACGT", Some("Apis")), record("b", "ACGA", None)];
+        let key = build(&records).key();
+        assert_eq!(key, build(&records).key());
+        for change in [
+            record("c", "ACGA", None),
+            record("b", "ACGC", None),
+            record("b", "ACGA", Some("Apis")),
+            Record { coordinates: Some([1.0, 2.0]), ..record("b", "ACGA", None) },
+            Record { other: vec!["else".into()], ..record("b", "ACGA", None) },
+        ] {
+            assert_ne!(key, build(&[records[0].clone(), change.clone()]).key(), "{change:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_dataset_is_whole() {
+        let dataset = build(&[]);
+        assert!(dataset.is_empty());
+        assert_eq!(dataset.unique_len(), 0);
+        assert_eq!(dataset.row_of(""), None);
+    }
+
+    #[test]
+    fn flags_are_named() {
+        let flags = Flags::SHORT | Flags::STOP_CODON;
+        assert_eq!(flags.names().collect::<Vec<_>>(), ["short", "stop_codon"]);
+        assert!(Flags::NONE.is_empty() && !flags.is_empty());
+    }
+}

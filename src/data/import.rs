@@ -1,0 +1,1 @@
+//! Reading FASTA files and tables of any layout into a dataset.

@@ -1,0 +1,8 @@
+//! Files, specimens, taxa, sequences: everything that exists before a model is asked.
+
+pub mod dataset;
+pub mod frame;
+pub mod import;
+pub mod simulate;
+pub mod taxonomy;
+pub mod tokens;

@@ -1,0 +1,1 @@
+//! Simulated barcodes with known truth.

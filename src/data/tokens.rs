@@ -1,0 +1,1 @@
+//! Non-overlapping k-mer tokens.

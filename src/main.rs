@@ -1,0 +1,3 @@
+//! The `barcodescope` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Shapes and settings of a model.

@@ -1,0 +1,1 @@
+//! The BERT encoder and its pooled embeddings.

@@ -1,0 +1,1 @@
+//! The import report of files.

@@ -1,0 +1,1 @@
+//! Naming queries by a labelled reference, or each specimen by the others.

@@ -1,0 +1,1 @@
+//! Grouping specimens and comparing the groups with labels.

@@ -1,0 +1,1 @@
+//! Colours of taxa, numbers and bases.

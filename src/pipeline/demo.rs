@@ -1,0 +1,1 @@
+//! The demo, with and without a window.

@@ -1,0 +1,1 @@
+//! The benchmark table: model and baselines side by side.

@@ -1,0 +1,1 @@
+//! Tables, FASTA, embeddings and pictures written to files.

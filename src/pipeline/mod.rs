@@ -1,0 +1,14 @@
+//! The use cases. The window and the command line are two readers of what these functions do.
+
+pub mod cache;
+pub mod check;
+pub mod classify;
+pub mod cluster;
+pub mod colour;
+pub mod demo;
+pub mod embed;
+pub mod evaluate;
+pub mod export;
+pub mod figure;
+pub mod methods;
+pub mod project;

@@ -2,6 +2,8 @@
 //!
 //! Token ids exactly; embeddings to 1e-5, the largest absolute difference over the largest absolute value of the embedding.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't read its fixtures fails there and then")]
+
 use barcodescope::data::reading::{Layers, ReadSettings, TransformKind};
 use barcodescope::data::tokens::{DEFAULT_MAX_BASES, LEGACY_SPECIAL_TOKENS, SPECIAL_TOKENS, Tokenizer, Tokens};
 use barcodescope::model::{Checkpoint, CheckpointLayout, DeviceChoice, EncoderShape, Model, OpenOptions};

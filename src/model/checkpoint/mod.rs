@@ -77,7 +77,7 @@ impl Checkpoint {
                 let sha256 = hash_of(&mut file).map_err(io)?;
                 let size = file.get_ref().metadata().map_err(io)?.len();
                 let origin = Origin { path, sha256, settings, heads };
-                Self::from_torch(file, size, origin)
+                Self::from_torch(file, size, &origin)
             }
             Container::Other(what) => Err(ModelError::NotACheckpoint { path: path.to_owned(), what: what.to_owned() }),
         }
@@ -100,7 +100,7 @@ impl Checkpoint {
             Container::Safetensors => Self::from_safetensors(path, bytes, settings, heads),
             Container::Archive => {
                 let origin = Origin { path, sha256: ContentHash::of(bytes), settings, heads };
-                Self::from_torch(Cursor::new(bytes), bytes.len() as u64, origin)
+                Self::from_torch(Cursor::new(bytes), bytes.len() as u64, &origin)
             }
             Container::Other(what) => Err(ModelError::NotACheckpoint { path: path.to_owned(), what: what.to_owned() }),
         }?;
@@ -156,7 +156,7 @@ impl Checkpoint {
         origin.assemble(&mut source, CheckpointLayout::Own, settings)
     }
 
-    fn from_torch<R: Read + Seek>(reader: R, length: u64, origin: Origin<'_>) -> Result<Self, ModelError> {
+    fn from_torch<R: Read + Seek>(reader: R, length: u64, origin: &Origin<'_>) -> Result<Self, ModelError> {
         let at = |problem: Problem| problem.at(origin.path);
         let (mut source, contents) = TorchFile::open(reader, length).map_err(at)?;
         let (layout, inside) = legacy::settings_inside(contents).map_err(at)?;

@@ -116,7 +116,7 @@ impl Settings {
     /// From the run's settings within a published checkpoint (`config`): refuses the variants that read otherwise.
     pub(super) fn from_run(run: &Map<String, Json>) -> Result<Self, String> {
         let number = |key: &str| run.get(key).and_then(Json::as_u64).and_then(|value| usize::try_from(value).ok());
-        let is_set = |key: &str| run.get(key).is_some_and(|value| truthy(value));
+        let is_set = |key: &str| run.get(key).is_some_and(truthy);
         if let Some(other) = run.get("tokenizer").and_then(Json::as_str).filter(|&kind| kind != "kmer") {
             return Err(format!("its tokenizer is '{other}' (a BPE tokeniser or another); only k-mers are read"));
         }

@@ -3,6 +3,7 @@
 pub mod dataset;
 pub mod frame;
 pub mod import;
+pub mod reading;
 pub mod simulate;
 pub mod taxonomy;
 pub mod tokens;

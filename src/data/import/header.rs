@@ -78,7 +78,7 @@ fn first_field(header: &str) -> Option<&str> {
 /// The id of a header: its first `|`, `;` or `,` field if that looks like a process id or is unique in the file, else the first
 /// word. Of a field with several words the first is enough where it serves. Empty where the header is.
 pub(super) fn id_of<'h>(header: &'h str, survey: &Survey) -> &'h str {
-    let id = match first_field(header) {
+    match first_field(header) {
         Some(field) => {
             let word = first_word(field);
             if is_process_id(word) {
@@ -94,8 +94,7 @@ pub(super) fn id_of<'h>(header: &'h str, survey: &Survey) -> &'h str {
             }
         }
         None => first_word(header),
-    };
-    id.trim_end_matches(['|', ';', ','])
+    }
 }
 
 /// What a header says of a specimen.

@@ -135,7 +135,7 @@ fn is_placeholder(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let words =
         ["unclassified", "unresolved", "unassigned", "unidentified", "unknown", "incertae sedis", "incertae_sedis"];
-    marked || words.iter().any(|word| lower.starts_with(word))
+    marked || words.iter().any(|word| lower.starts_with(word)) || lower.contains("incertae")
 }
 
 /// A word that says that no name follows.

@@ -1,0 +1,492 @@
+//! The halves of a BERT layer as candle operations for the CPU.
+//!
+//! candle's own operations run on one core each, pass over memory once each, and compute an error function and an exponential
+//! value by value; at the widths used here that takes longer than the matrix products. These do a half layer at a time for
+//! some rows, with the widest vectors that the processor has. They use no threads themselves: the caller splits the batch.
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use pulp::{Arch, Simd, WithSimd};
+use std::ops::Range;
+
+/// Lanes of independent sums: enough for the widest vectors, and the same on every machine.
+const LANES: usize = 16;
+/// Rows that pass through a layer's half together: enough for the matrix product's speed, few enough for the cache.
+const BLOCK_ROWS: usize = 64;
+
+/// `exp(x)` for `x <= 0`, to 2e-7 relative; below -87 it is 0.
+///
+/// Cody and Waite's reduction to `|r| <= ln(2) / 2`, then the exponential series.
+#[inline(always)]
+fn exp_non_positive(x: f32) -> f32 {
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    const LN_2_LOW: f32 = -2.121_944_4e-4;
+    /// Added to a small number, it leaves the number rounded to a whole one in the lowest bits.
+    const ROUND: f32 = 12_582_912.0;
+    let clamped = if x < -87.0 { -87.0 } else { x };
+    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
+    let whole = shifted - ROUND;
+    let r = clamped - whole * LN_2_HIGH - whole * LN_2_LOW;
+    let series =
+        1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0))))));
+    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
+    if x < -87.0 { 0.0 } else { series * power }
+}
+
+/// The error function to 3e-7: Abramowitz and Stegun, Handbook of Mathematical Functions, formula 7.1.26.
+#[inline(always)]
+fn erf(x: f32) -> f32 {
+    const P: f32 = 0.327_591_1;
+    const A: [f32; 5] = [0.254_829_6, -0.284_496_72, 1.421_413_8, -1.453_152_1, 1.061_405_4];
+    let size = x.abs();
+    let t = 1.0 / (1.0 + P * size);
+    let series = t * (A[0] + t * (A[1] + t * (A[2] + t * (A[3] + t * A[4]))));
+    (1.0 - series * exp_non_positive(-size * size)).copysign(x)
+}
+
+/// Runs a loop compiled for the widest vectors that the processor has.
+fn wide(work: impl WithSimd<Output = ()>) {
+    Arch::new().dispatch(work);
+}
+
+/// Adds `bias` to every row.
+struct AddBias<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+}
+
+impl WithSimd for AddBias<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.rows.chunks_exact_mut(self.bias.len()) {
+            row.iter_mut().zip(self.bias).for_each(|(value, bias)| *value += bias);
+        }
+    }
+}
+
+/// Adds `bias` to every row and applies GELU by the error function, `x (1 + erf(x / sqrt 2)) / 2`.
+struct BiasGelu<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+}
+
+impl WithSimd for BiasGelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.rows.chunks_exact_mut(self.bias.len()) {
+            for (value, bias) in row.iter_mut().zip(self.bias) {
+                let x = *value + bias;
+                *value = 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+            }
+        }
+    }
+}
+
+/// The sum of `f` over a row, in lanes, so that it is both fast and accurate.
+#[inline(always)]
+fn sum_of(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let (whole, rest) = row.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for chunk in whole {
+        for (sum, &value) in sums.iter_mut().zip(chunk) {
+            *sum += f(value);
+        }
+    }
+    sums.iter().sum::<f32>() + rest.iter().map(|&value| f(value)).sum::<f32>()
+}
+
+/// The largest value of a row, in lanes.
+#[inline(always)]
+fn largest_of(row: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let (whole, rest) = row.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for chunk in whole {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, value);
+        }
+    }
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |largest, &value| larger(largest, value))
+}
+
+/// Scale, shift and epsilon of a layer norm.
+#[derive(Debug, Clone, Copy)]
+struct Norm<'a> {
+    scale: &'a [f32],
+    shift: &'a [f32],
+    eps: f32,
+}
+
+impl Norm<'_> {
+    /// Normalises one row in place, in two passes: mean first, then variance.
+    #[inline(always)]
+    fn apply(&self, row: &mut [f32]) {
+        let count = row.len() as f32;
+        let mean = sum_of(row, |value| value) / count;
+        let variance = sum_of(row, |value| (value - mean) * (value - mean)) / count;
+        let factor = 1.0 / (variance + self.eps).sqrt();
+        for ((value, scale), shift) in row.iter_mut().zip(self.scale).zip(self.shift) {
+            *value = (*value - mean) * factor * scale + shift;
+        }
+    }
+}
+
+/// `rows = norm(rows + bias + residual)`.
+struct AddAndNorm<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+    residual: &'a [f32],
+    norm: Norm<'a>,
+}
+
+impl WithSimd for AddAndNorm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let width = self.bias.len();
+        for (row, residual) in self.rows.chunks_exact_mut(width).zip(self.residual.chunks_exact(width)) {
+            for ((value, residual), bias) in row.iter_mut().zip(residual).zip(self.bias) {
+                *value += residual + bias;
+            }
+            self.norm.apply(row);
+        }
+    }
+}
+
+/// `out = rows weight`, with `rows` `[n, in]`, `weight` `[in, out]`, all row-major.
+fn product(rows: &[f32], weight: &[f32], inputs: usize, out: &mut [f32]) {
+    let outputs = weight.len() / inputs;
+    let count = out.len() / outputs;
+    matmul(
+        MatMut::from_row_major_slice_mut(out, count, outputs),
+        Accum::Replace,
+        MatRef::from_row_major_slice(rows, count, inputs),
+        MatRef::from_row_major_slice(weight, inputs, outputs),
+        1.0,
+        Par::Seq,
+    );
+}
+
+/// Softmax of every row of `scores`, `[n, width]`, scaled by `scale` before.
+struct Softmax<'a> {
+    scores: &'a mut [f32],
+    width: usize,
+    scale: f32,
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.scores.chunks_exact_mut(self.width) {
+            let largest = largest_of(row);
+            row.iter_mut().for_each(|score| *score = exp_non_positive((*score - largest) * self.scale));
+            let share = 1.0 / sum_of(row, |weight| weight);
+            row.iter_mut().for_each(|weight| *weight *= share);
+        }
+    }
+}
+
+/// Multi-head attention of packed sequences: `qkv` is `[N, 3D]` (queries, keys, values), the answer `[N, D]`. Every sequence
+/// attends to its own tokens, so there is no padding and no mask.
+fn attend(qkv: &[f32], attended: &mut [f32], width: usize, heads: usize, sequences: &[Range<usize>]) {
+    let head_width = width / heads;
+    let scale = 1.0 / (head_width as f32).sqrt();
+    let longest = sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+    let mut scores = vec![0.0; longest * longest];
+    for tokens in sequences {
+        let length = tokens.len();
+        let scores = &mut scores[..length * length];
+        for head in 0..heads {
+            let view = |part: usize| {
+                let start = tokens.start * 3 * width + part * width + head * head_width;
+                let end = (tokens.end - 1) * 3 * width + part * width + (head + 1) * head_width;
+                MatRef::from_row_major_slice_with_stride(&qkv[start..end], length, head_width, 3 * width)
+            };
+            let answer_start = tokens.start * width + head * head_width;
+            let answer_end = (tokens.end - 1) * width + (head + 1) * head_width;
+            // faer 0.24's row-major twin of this mixes up its two strides
+            let answer = MatMut::from_column_major_slice_with_stride_mut(
+                &mut attended[answer_start..answer_end],
+                head_width,
+                length,
+                width,
+            )
+            .transpose_mut();
+            let table = MatMut::from_row_major_slice_mut(scores, length, length);
+            matmul(table, Accum::Replace, view(0), view(1).transpose(), 1.0, Par::Seq);
+            wide(Softmax { scores, width: length, scale });
+            let table = MatRef::from_row_major_slice(scores, length, length);
+            matmul(answer, Accum::Replace, table, view(2), 1.0, Par::Seq);
+        }
+    }
+}
+
+/// The values of a contiguous 32-bit tensor.
+pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match (storage, layout.contiguous_offsets()) {
+        (CpuStorage::F32(values), Some((start, end))) => Ok(&values[start..end]),
+        _ => bail!("a contiguous tensor of 32-bit floats is needed"),
+    }
+}
+
+/// Shows the values of a tensor on the CPU, without copying them.
+pub(super) fn with_values<T>(tensor: &Tensor, look: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => look(values(storage, layout)?),
+        _ => bail!("a tensor on the CPU is needed"),
+    }
+}
+
+/// Weight `[in, out]` and bias `[out]` of a linear map.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LinearWeights<'a> {
+    pub(super) weight: &'a Tensor,
+    pub(super) bias: &'a Tensor,
+}
+
+impl LinearWeights<'_> {
+    fn with<T>(&self, look: impl FnOnce(&[f32], &[f32]) -> Result<T>) -> Result<T> {
+        with_values(self.weight, |weight| with_values(self.bias, |bias| look(weight, bias)))
+    }
+}
+
+/// Scale `[D]`, shift `[D]` and epsilon of a layer norm.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NormWeights<'a> {
+    pub(super) scale: &'a Tensor,
+    pub(super) shift: &'a Tensor,
+    pub(super) eps: f32,
+}
+
+impl NormWeights<'_> {
+    fn with<T>(&self, look: impl FnOnce(Norm<'_>) -> Result<T>) -> Result<T> {
+        let eps = self.eps;
+        with_values(self.scale, |scale| with_values(self.shift, |shift| look(Norm { scale, shift, eps })))
+    }
+}
+
+/// A linear map, `[N, in]` to `[N, out]`.
+pub(super) struct Project<'a>(pub(super) LinearWeights<'a>);
+
+impl CustomOp1 for Project<'_> {
+    fn name(&self) -> &'static str {
+        "project"
+    }
+
+    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (count, inputs) = layout.shape().dims2()?;
+        let input = values(input, layout)?;
+        self.0.with(|weight, bias| {
+            let outputs = bias.len();
+            let mut out = vec![0.0; count * outputs];
+            for (rows, out) in input.chunks(BLOCK_ROWS * inputs).zip(out.chunks_mut(BLOCK_ROWS * outputs)) {
+                product(rows, weight, inputs, out);
+                wide(AddBias { rows: out, bias });
+            }
+            Ok((CpuStorage::F32(out), Shape::from((count, outputs))))
+        })
+    }
+}
+
+/// A linear map, the residual `[N, D]` added, layer norm: `[N, in]` to `[N, D]`.
+pub(super) struct ProjectAndNormalise<'a> {
+    pub(super) linear: LinearWeights<'a>,
+    pub(super) norm: NormWeights<'a>,
+    pub(super) residual: &'a Tensor,
+}
+
+impl CustomOp1 for ProjectAndNormalise<'_> {
+    fn name(&self) -> &'static str {
+        "project-and-normalise"
+    }
+
+    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (count, inputs) = layout.shape().dims2()?;
+        let input = values(input, layout)?;
+        let forward = |weight: &[f32], bias: &[f32], norm: Norm<'_>, residual: &[f32]| {
+            let width = bias.len();
+            let mut out = vec![0.0; count * width];
+            let blocks = input.chunks(BLOCK_ROWS * inputs).zip(residual.chunks(BLOCK_ROWS * width));
+            for ((rows, residual), out) in blocks.zip(out.chunks_mut(BLOCK_ROWS * width)) {
+                product(rows, weight, inputs, out);
+                wide(AddAndNorm { rows: out, bias, residual, norm });
+            }
+            Ok((CpuStorage::F32(out), Shape::from((count, width))))
+        };
+        self.linear.with(|weight, bias| {
+            self.norm.with(|norm| with_values(self.residual, |residual| forward(weight, bias, norm, residual)))
+        })
+    }
+}
+
+/// The feed-forward half of a layer: a linear map, GELU, a linear map back, the input added, layer norm. `[N, D]` to `[N, D]`;
+/// what lies between never leaves the cache.
+pub(super) struct FeedForward<'a> {
+    pub(super) inner: LinearWeights<'a>,
+    pub(super) outer: LinearWeights<'a>,
+    pub(super) norm: NormWeights<'a>,
+}
+
+impl CustomOp1 for FeedForward<'_> {
+    fn name(&self) -> &'static str {
+        "feed-forward"
+    }
+
+    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (count, width) = layout.shape().dims2()?;
+        let input = values(input, layout)?;
+        let forward = |inner: (&[f32], &[f32]), outer: (&[f32], &[f32]), norm: Norm<'_>| {
+            let inner_width = inner.1.len();
+            let mut between = vec![0.0; BLOCK_ROWS * inner_width];
+            let mut out = vec![0.0; count * width];
+            for (rows, out) in input.chunks(BLOCK_ROWS * width).zip(out.chunks_mut(BLOCK_ROWS * width)) {
+                let between = &mut between[..rows.len() / width * inner_width];
+                product(rows, inner.0, width, between);
+                wide(BiasGelu { rows: between, bias: inner.1 });
+                product(between, outer.0, inner_width, out);
+                wide(AddAndNorm { rows: out, bias: outer.1, residual: rows, norm });
+            }
+            Ok((CpuStorage::F32(out), Shape::from((count, width))))
+        };
+        self.inner.with(|w1, b1| self.outer.with(|w2, b2| self.norm.with(|norm| forward((w1, b1), (w2, b2), norm))))
+    }
+}
+
+/// Layer norm of the sum of two tensors `[N, D]`.
+pub(super) struct AddAndNormalise<'a> {
+    pub(super) norm: NormWeights<'a>,
+}
+
+impl CustomOp2 for AddAndNormalise<'_> {
+    fn name(&self) -> &'static str {
+        "add-and-normalise"
+    }
+
+    fn cpu_fwd(&self, a: &CpuStorage, l1: &Layout, b: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let mut sum = values(a, l1)?.to_vec();
+        let no_bias = vec![0.0; l1.shape().dims2()?.1];
+        self.norm.with(|norm| {
+            wide(AddAndNorm { rows: &mut sum, bias: &no_bias, residual: values(b, l2)?, norm });
+            Ok(())
+        })?;
+        Ok((CpuStorage::F32(sum), l1.shape().clone()))
+    }
+}
+
+/// Attention of packed sequences, `[N, 3D]` to `[N, D]`.
+pub(super) struct PackedAttention<'a> {
+    pub(super) heads: usize,
+    /// The rows of each sequence.
+    pub(super) sequences: &'a [Range<usize>],
+}
+
+impl CustomOp1 for PackedAttention<'_> {
+    fn name(&self) -> &'static str {
+        "packed-attention"
+    }
+
+    fn cpu_fwd(&self, qkv: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (rows, joined) = layout.shape().dims2()?;
+        let width = joined / 3;
+        let mut attended = vec![0.0; rows * width];
+        attend(values(qkv, layout)?, &mut attended, width, self.heads, self.sequences);
+        Ok((CpuStorage::F32(attended), Shape::from((rows, width))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error function by its series (small x) and its continued fraction (large x), in 64 bits.
+    fn erf_exact(x: f64) -> f64 {
+        let size = x.abs();
+        let value = if size < 3.0 {
+            let (mut term, mut sum, mut n) = (size, size, 0.0);
+            while term.abs() > 1e-18 {
+                n += 1.0;
+                term *= -size * size / n;
+                sum += term / (2.0 * n + 1.0);
+            }
+            sum * 2.0 / std::f64::consts::PI.sqrt()
+        } else {
+            let mut fraction = 0.0;
+            for n in (1..=60).rev() {
+                fraction = f64::from(n) / 2.0 / (size + fraction);
+            }
+            1.0 - (-size * size).exp() / (std::f64::consts::PI.sqrt() * (size + fraction))
+        };
+        value.copysign(x)
+    }
+
+    #[test]
+    fn erf_and_exp_are_accurate_everywhere() {
+        assert!((erf_exact(0.5) - 0.520_499_877_813_046_5).abs() < 1e-15);
+        assert!((erf_exact(3.5) - 0.999_999_256_901_628).abs() < 1e-12);
+        let (mut worst_erf, mut worst_exp) = (0.0f64, 0.0f64);
+        for step in -120_000..=120_000 {
+            let x = step as f32 * 1e-4;
+            worst_erf = worst_erf.max((f64::from(erf(x)) - erf_exact(f64::from(x))).abs());
+            let negative = -x.abs() * 7.0;
+            let exact = f64::from(negative).exp();
+            worst_exp = worst_exp.max((f64::from(exp_non_positive(negative)) / exact - 1.0).abs());
+        }
+        assert!(worst_erf < 5e-7, "{worst_erf:e}");
+        assert!(worst_exp < 3e-7, "{worst_exp:e}");
+        assert_eq!(exp_non_positive(0.0), 1.0);
+        assert_eq!(exp_non_positive(-88.0), 0.0);
+        assert_eq!(exp_non_positive(f32::NEG_INFINITY), 0.0);
+        assert!(exp_non_positive(f32::NAN).is_nan() && erf(f32::NAN).is_nan());
+        assert_eq!((erf(f32::INFINITY), erf(f32::NEG_INFINITY)), (1.0, -1.0));
+    }
+
+    #[test]
+    fn gelu_and_layer_norm_do_what_their_formulas_say() {
+        let bias = [0.5, -1.0, 0.25];
+        let mut rows = vec![-3.0, -0.5, 0.0, 0.5, 2.0, 6.0];
+        let expected: Vec<f64> = (0..6)
+            .map(|i| f64::from(rows[i] + bias[i % 3]))
+            .map(|x| 0.5 * x * (1.0 + erf_exact(x / std::f64::consts::SQRT_2)))
+            .collect();
+        wide(BiasGelu { rows: &mut rows, bias: &bias });
+        for (value, expected) in rows.iter().zip(expected) {
+            assert!((f64::from(*value) - expected).abs() < 1e-6, "{value} {expected}");
+        }
+
+        let width = 37;
+        let make = |seed: usize| -> Vec<f32> { (0..2 * width).map(|i| ((i * 7 + seed) % 11) as f32 - 4.0).collect() };
+        let (bias, scale, shift) = (make(1), make(2), make(3));
+        let norm = Norm { scale: &scale[..width], shift: &shift[..width], eps: 1e-12 };
+        let (before, residual) = (make(4), make(5));
+        let mut rows = before.clone();
+        wide(AddAndNorm { rows: &mut rows, bias: &bias[..width], residual: &residual, norm });
+        for row in 0..2 {
+            let sum: Vec<f64> =
+                (0..width).map(|i| f64::from(before[row * width + i] + residual[row * width + i] + bias[i])).collect();
+            let mean = sum.iter().sum::<f64>() / width as f64;
+            let variance = sum.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / width as f64;
+            for i in 0..width {
+                let expected =
+                    (sum[i] - mean) / (variance + 1e-12).sqrt() * f64::from(norm.scale[i]) + f64::from(norm.shift[i]);
+                assert!((f64::from(rows[row * width + i]) - expected).abs() < 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn a_constant_row_is_normalised_by_epsilon_alone() {
+        let norm = Norm { scale: &[1.0; 4], shift: &[0.5; 4], eps: 1e-12 };
+        let mut rows = vec![3.0; 4];
+        wide(AddAndNorm { rows: &mut rows, bias: &[0.0; 4], residual: &[1.0; 4], norm });
+        assert_eq!(rows, [0.5; 4]);
+    }
+}

@@ -1,5 +1,7 @@
 //! Reading of every layout, of damaged files, and of files that are none: nothing is lost without a line in the report.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't read its fixtures fails there and then")]
+
 use barcodescope::data::dataset::{Dataset, Flags};
 use barcodescope::data::import::{
     Event, ImportError, ImportOptions, ImportReport, LeftOutReason, Repair, Role, inspect, load,

@@ -4,10 +4,10 @@ use super::ImportOptions;
 use super::header::HeaderLabels;
 use super::labels::{Joined, LabelTable};
 use super::names::marker_key;
-use super::report::{Event, ImportReport, LeftOutReason, Repair, ReportEntry, letter_flags};
+use super::report::{Event, ImportReport, LeftOutReason, Repair, ReportEntry};
 use super::row::{Labels, RowValues};
 use super::sequence::Normaliser;
-use crate::data::dataset::{DatasetBuilder, Origin, Row};
+use crate::data::dataset::{DatasetBuilder, Flags, Origin, Row};
 use crate::data::taxonomy::Field;
 use std::borrow::Cow;
 
@@ -156,7 +156,7 @@ impl<'o> Collector<'o> {
             coordinates: values.coordinates,
             other: &text,
             origin: Origin { file: found.file, line: found.line },
-            flags: letter_flags(bases.len(), ambiguous),
+            flags: Flags::of_letters(bases.len(), ambiguous),
         });
         if let Some(new) = renamed {
             repairs.push((Repair::RepeatedId, Some(new)));

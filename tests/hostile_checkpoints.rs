@@ -393,7 +393,7 @@ fn bombs_end_in_an_error_within_bounded_memory() {
     file.extend(&brackets);
     assert!(read(&file).is_err());
     if let Some(peak) = peak_memory() {
-        assert!(peak < 2 << 30, "{} MiB", peak >> 20);
+        assert!(peak < 1 << 30, "{} MiB", peak >> 20);
     }
 }
 

@@ -81,9 +81,9 @@ fn names_are_never_called_and_attributes_are_kept() {
 fn tensors_and_storages_become_plain_descriptions() {
     let bytes = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nHalfStorage\nX\x01\x00\x00\x007X\x03\x00\x00\x00cpuK\x0ctQK\x02K\x03K\x02\x86K\x02K\x01\x86\x89ccollections\nOrderedDict\n)RtR.";
     let pickle = read(bytes).unwrap();
-    let Value::Tensor { storage, offset, shape, strides } = pickle.get(pickle.root()) else { panic!("no tensor") };
-    assert_eq!((*offset, shape.as_slice(), strides.as_slice()), (2, &[3, 2][..], &[2, 1][..]));
-    assert_eq!(*pickle.get(*storage), Value::Storage { kind: "HalfStorage", key: "7" });
+    let Value::Tensor(view) = pickle.get(pickle.root()) else { panic!("no tensor") };
+    assert_eq!((view.offset, &view.shape[..], &view.strides[..]), (2, &[3, 2][..], &[2, 1][..]));
+    assert_eq!(*pickle.get(view.storage), Value::Storage { kind: "HalfStorage", key: "7" });
     // a negative size, too many dimensions, and a call without arguments are nothing that can be read
     let tensor = |rest: &[u8]| [&b"ctorch._utils\n_rebuild_tensor_v2\n"[..], rest, b"R."].concat();
     for rest in
@@ -174,6 +174,11 @@ fn depth_and_sharing_cost_no_more_than_the_bytes_that_ask_for_them() {
     memoised.extend(b"\x94".repeat(1_000_000));
     memoised.push(b'.');
     assert_eq!(read(&memoised).unwrap().values.len(), 1);
+    // more of anything than a model needs is refused
+    for (many, times) in [(&b"N"[..], MAX_VALUES), (b"N\x94", MAX_VALUES), (b"2", MAX_STACK), (b"(", MAX_DEPTH)] {
+        let bytes = [&b"N"[..], &many.repeat(times + 1), b"."].concat();
+        assert!(matches!(read(&bytes), Err(PickleError::Malformed { .. })), "{}", many.escape_ascii());
+    }
     // one big tuple called a hundred thousand times
     let mut calls = b"cevil\ncall\nq\x00(".to_vec();
     calls.extend(b"N".repeat(100_000));

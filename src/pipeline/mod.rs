@@ -11,6 +11,7 @@ pub mod error;
 pub mod evaluate;
 pub mod export;
 pub mod figure;
+pub mod likeness;
 pub mod methods;
 pub mod project;
 pub mod provenance;

@@ -354,7 +354,7 @@ pub struct SimulateArguments {
     #[arg(short, long, value_name = "OUT.csv[.gz]")]
     pub output: PathBuf,
     /// How many specimens
-    #[arg(long, value_name = "N", default_value_t = 1500, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = DEMO_SPECIMENS, value_parser = at_least_one)]
     pub specimens: usize,
 }
 
@@ -365,8 +365,21 @@ pub struct DemoArguments {
     #[arg(short, long, value_name = "DIR", default_value = "barcodescope-demo")]
     pub output: PathBuf,
     /// How many simulated specimens
-    #[arg(long, value_name = "N", default_value_t = 1500, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = DEMO_SPECIMENS, value_parser = at_least_one)]
     pub specimens: usize,
+    /// Files to report on instead; set where the window was asked for and cannot be shown.
+    #[arg(skip)]
+    pub files: Vec<PathBuf>,
+}
+
+const DEMO_SPECIMENS: usize = 1500;
+
+impl DemoArguments {
+    /// The report that stands in for the window.
+    pub(super) fn instead_of_window(files: Vec<PathBuf>) -> Self {
+        let folder = if files.is_empty() { "barcodescope-demo" } else { "barcodescope-report" };
+        Self { output: folder.into(), specimens: DEMO_SPECIMENS, files }
+    }
 }
 
 /// `cache`

@@ -1,7 +1,8 @@
 //! Grouping specimens and comparing the groups with labels.
 
 use super::embed::Embedded;
-use super::project::{stop_or, transformed};
+use super::error::stop_or;
+use super::project::transformed;
 use super::{PipelineError, Provenance};
 use crate::analysis::agreement::{Agreement, agreement};
 use crate::analysis::cluster::{Clusters, Recipe, cluster as clusters_of};
@@ -176,17 +177,16 @@ pub(super) fn groups(
         }
         ClusterRecipe::Ward { clusters } => {
             let clusters = clusters.ok_or_else(|| PipelineError::Setting("Ward's recipe needs a number".to_owned()))?;
-            let settings = UmapSettings {
-                neighbours: WARD_NEIGHBOURS,
-                components: WARD_DIMENSIONS,
-                seed,
-                ..UmapSettings::default()
-            };
-            let reduced = umap(vectors, &settings, observer).map_err(|error| stop_or(error, "reducing the vectors"))?;
+            let reduced = umap(vectors, &ward_umap(seed), observer).map_err(|error| stop_or(error, "reducing the vectors"))?;
             let clusters = clusters.clamp(1, vectors.nrows());
             clusters_of(reduced.view(), &Recipe::Ward { clusters }, observer).map_err(failed)
         }
     }
+}
+
+/// UMAP as the published recipe has it.
+pub(super) fn ward_umap(seed: Seed) -> UmapSettings {
+    UmapSettings { neighbours: WARD_NEIGHBOURS, components: WARD_DIMENSIONS, seed, ..UmapSettings::default() }
 }
 
 fn number_of_groups(labels: &[i32]) -> usize {

@@ -1,7 +1,9 @@
 //! Barcodes to embeddings: every different read once, in batches of like length, from the cache where it is known.
 
 use super::cache::Cache;
+use super::error::stop_or;
 use super::{PipelineError, Provenance};
+use crate::analysis::transform::Transform;
 use crate::data::dataset::Dataset;
 use crate::data::frame::{FrameCheck, check_frames};
 use crate::data::reading::{Layers, ReadSettings, TransformKind};
@@ -51,9 +53,10 @@ impl Embedded {
     }
 
     /// Writes model and reading into a result's provenance.
-    pub(crate) fn describe(&self, provenance: Provenance) -> Provenance {
+    pub fn describe(&self, provenance: Provenance) -> Provenance {
         provenance
             .with_model(&self.model.name, self.model.id)
+            .with("model file SHA-256", self.model.sha256)
             .with("register", if self.register { "on" } else { "off" })
             .with("layers", self.layers)
     }
@@ -122,6 +125,20 @@ pub fn embed(
         cached,
         seconds: start.elapsed().as_secs_f64(),
     })
+}
+
+/// The transform that makes vectors of this model comparable, fitted on a dataset's unique barcodes; `None` as the model's
+/// settings say.
+///
+/// # Errors
+/// [`PipelineError::Analysis`] when it cannot be fitted, and a stop.
+pub fn fit_transform(
+    embedded: &Embedded,
+    kind: Option<TransformKind>,
+    observer: &dyn Observer,
+) -> Result<Transform, PipelineError> {
+    let kind = kind.unwrap_or(embedded.default_transform());
+    Transform::fit(kind, embedded.vectors.view(), observer).map_err(|error| stop_or(error, "fitting the transform"))
 }
 
 /// What the model is given: barcodes that differ only in bases which the reading cuts off share a read.

@@ -92,9 +92,36 @@ impl PipelineError {
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Cancelled(_))
     }
+}
 
-    /// A failed step of the analysis.
-    pub(crate) fn step(step: &'static str, cause: impl ToString) -> Self {
-        Self::Analysis { step, cause: cause.to_string() }
+/// An error of a step that may also be a stop.
+pub(super) trait StepError: std::error::Error {
+    /// Whether the user stopped the step.
+    fn is_stop(&self) -> bool;
+}
+
+macro_rules! may_stop {
+    ($($error:ty),* $(,)?) => {
+        $(impl StepError for $error {
+            fn is_stop(&self) -> bool {
+                matches!(self, Self::Cancelled(_))
+            }
+        })*
+    };
+}
+
+may_stop!(
+    crate::analysis::cluster::ClusterError,
+    crate::analysis::pca::PcaError,
+    crate::analysis::transform::TransformError,
+    crate::analysis::umap::UmapError,
+);
+
+/// A stop stays a stop, anything else is a failed step.
+pub(super) fn stop_or(error: impl StepError, step: &'static str) -> PipelineError {
+    if error.is_stop() {
+        PipelineError::Cancelled(Cancelled)
+    } else {
+        PipelineError::Analysis { step, cause: error.to_string() }
     }
 }

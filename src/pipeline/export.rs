@@ -1,7 +1,7 @@
 //! Tables, FASTA, embeddings and text written to files, each whole or not at all.
 
 use super::PipelineError;
-use super::check::Checked;
+use super::check::CheckRow;
 use super::classify::Classification;
 use crate::analysis::alignment::Aligner;
 use crate::data::dataset::Dataset;
@@ -367,24 +367,25 @@ pub fn write_records(
 ///
 /// # Errors
 /// [`PipelineError::Write`].
-pub fn write_check(path: &Path, checked: &Checked) -> Result<(), PipelineError> {
+pub fn write_check(path: &Path, rows: &[CheckRow]) -> Result<(), PipelineError> {
     write_file(path, |out| {
         let header =
             ["id", "file", "line", "status", "reason", "length", "start", "end", "score", "strand", "flags"];
         let mut table = Table::new(path, out, &header)?;
-        for row in checked.rows() {
+        for row in rows {
+            let place = row.place.as_ref();
             table.row([
-                row.id,
-                row.file,
-                or_empty(row.line),
-                row.status.to_owned(),
-                row.reason,
-                or_empty(row.length),
-                or_empty(row.start),
-                or_empty(row.end),
-                or_empty(row.score.map(digits)),
-                row.strand.to_owned(),
-                row.flags,
+                row.id.as_str(),
+                &row.file,
+                &or_empty(row.line),
+                row.status,
+                &row.reason,
+                &row.length.to_string(),
+                &or_empty(place.map(|place| place.start)),
+                &or_empty(place.map(|place| place.end)),
+                &or_empty(place.map(|place| digits(place.score))),
+                row.strand(),
+                &row.flags.names().collect::<Vec<_>>().join(";"),
             ])?;
         }
         table.finish()

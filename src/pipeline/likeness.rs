@@ -1,19 +1,18 @@
 //! The nearest labelled references of query barcodes, by any method, exact, ties to the earlier reference.
 
 use super::PipelineError;
-use super::project::stop_or;
+use super::error::stop_or;
 use super::side::{Method, Side};
 use crate::analysis::alignment::Aligner;
 use crate::analysis::kmer::{KmerCounts, KmerShortlist};
-use crate::analysis::knn::{Neighbours, VectorSource, nearest};
+use crate::analysis::knn::{Neighbours, Rows, nearest};
 use crate::analysis::transform::Transform;
 use crate::data::dataset::Dataset;
 use crate::data::reading::TransformKind;
 use crate::progress::{Observer, Progress};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many references `align` aligns a query with: those that share most 6-mers.
@@ -157,8 +156,8 @@ pub(super) fn nearest_in_pool(
             let (Some(ours), Some(theirs)) = (&reference.vectors, &queries.vectors) else {
                 return Err(PipelineError::Setting("the specimens have to be embedded first".to_owned()));
             };
-            let references = Gathered { vectors: ours.view(), rows: &pool.uniques };
-            let queries = Gathered { vectors: theirs.view(), rows: &queries.uniques };
+            let (our_rows, their_rows) = (as_u32(&pool.uniques), as_u32(&queries.uniques));
+            let (references, queries) = (Rows::new(ours, &our_rows), Rows::new(theirs, &their_rows));
             Ok(nearest(&queries, &references, k, excluded, observer)?)
         }
         Method::Kmer => {
@@ -170,26 +169,8 @@ pub(super) fn nearest_in_pool(
     }
 }
 
-/// Some rows of an array, in any order.
-struct Gathered<'a> {
-    vectors: ArrayView2<'a, f32>,
-    rows: &'a [usize],
-}
-
-impl VectorSource for Gathered<'_> {
-    fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn dim(&self) -> usize {
-        self.vectors.ncols()
-    }
-
-    fn fill(&self, rows: Range<usize>, out: &mut [f32]) {
-        for (&row, out) in self.rows[rows].iter().zip(out.chunks_exact_mut(self.dim())) {
-            out.iter_mut().zip(self.vectors.row(row)).for_each(|(out, &value)| *out = value);
-        }
-    }
+fn as_u32(rows: &[usize]) -> Vec<u32> {
+    rows.iter().map(|&row| row as u32).collect()
 }
 
 fn nearest_by_alignment(

@@ -1,6 +1,7 @@
 //! Barcodes to a map.
 
 use super::embed::Embedded;
+use super::error::stop_or;
 use super::{PipelineError, Provenance};
 use crate::analysis::kmer::KmerCounts;
 use crate::analysis::knn::VectorSource;
@@ -273,12 +274,4 @@ fn spread(dataset: &Dataset, unique_points: &[[f32; 2]]) -> Vec<[f32; 2]> {
 
 fn points_of(points: ArrayView2<'_, f32>) -> Vec<[f32; 2]> {
     points.rows().into_iter().map(|point| [point[0], point[1]]).collect()
-}
-
-/// A stop stays a stop, anything else is a failed step.
-pub(super) fn stop_or(error: impl Into<StepError>, step: &'static str) -> PipelineError {
-    match error.into() {
-        StepError::Cancelled => PipelineError::Cancelled(Cancelled),
-        StepError::Failed(cause) => PipelineError::Analysis { step, cause },
-    }
 }

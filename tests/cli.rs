@@ -56,10 +56,7 @@ fn check_counts_every_record_and_lists_it() {
     assert!(report["repaired"].is_object());
 
     let (header, rows) = place.read_table("R.csv");
-    assert_eq!(
-        header.join(","),
-        "id,file,line,status,reason,length,start,end,score,strand,flags"
-    );
+    assert_eq!(header.join(","), "id,file,line,status,reason,length,start,end,score,strand,flags");
     assert_eq!(rows.len(), 6);
     let row = |id: &str| rows.iter().find(|row| row[0] == id).unwrap_or_else(|| panic!("{id} is missing"));
     assert_eq!(row("EMPTY-1")[3], "left_out");
@@ -111,8 +108,7 @@ fn embeddings_come_in_file_order_with_identical_barcodes_alike() {
     let tensor = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let view = tensor.tensor("embeddings").unwrap();
     assert_eq!(view.shape(), array.shape());
-    let values: Vec<f32> =
-        view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     assert_eq!(values, array.iter().copied().collect::<Vec<_>>());
     let written: Vec<f32> = rows.iter().flat_map(|row| &row[1..]).map(|value| value.parse().unwrap()).collect();
     assert_eq!(values, written, "all three formats say the same");
@@ -123,7 +119,17 @@ fn embeddings_are_transformed_only_when_there_is_something_to_fit_on() {
     let place = Workplace::new();
     place.write_survey("survey.csv");
     place.run_well(&["embed", "survey.csv", "-o", "plain.npy", "--quiet"]);
-    place.run_well(&["embed", "survey.csv", "--fit-on", "survey.csv", "--transform", "centre", "-o", "fit.npy", "--quiet"]);
+    place.run_well(&[
+        "embed",
+        "survey.csv",
+        "--fit-on",
+        "survey.csv",
+        "--transform",
+        "centre",
+        "-o",
+        "fit.npy",
+        "--quiet",
+    ]);
     let read = |name: &str| ndarray_npy::read_npy::<_, ndarray::Array2<f32>>(place.path(name)).unwrap();
     let (plain, fitted) = (read("plain.npy"), read("fit.npy"));
     let mean = plain.mean_axis(ndarray::Axis(0)).unwrap();
@@ -144,8 +150,21 @@ fn classify_writes_one_line_per_query_and_the_neighbours_asked_for() {
     place.write("query.csv", &query);
     for method in ["kmer", "align"] {
         let facts = place.run_json(&[
-            "classify", "--reference", "reference.csv", "--query", "query.csv", "--rank", "species", "--method", method,
-            "--neighbours", "N.csv", "--neighbour-count", "3", "-o", "out.csv",
+            "classify",
+            "--reference",
+            "reference.csv",
+            "--query",
+            "query.csv",
+            "--rank",
+            "species",
+            "--method",
+            method,
+            "--neighbours",
+            "N.csv",
+            "--neighbour-count",
+            "3",
+            "-o",
+            "out.csv",
         ]);
         assert_eq!((facts["queries"].as_u64(), facts["n"].as_u64()), (Some(13), Some(12)), "{method}");
         assert_eq!(facts["references"].as_u64(), Some(36));
@@ -209,8 +228,19 @@ fn splits_choose_reference_and_queries() {
     let place = Workplace::new();
     place.write_survey("survey.csv");
     let arguments = [
-        "classify", "--reference", "survey.csv", "--query", "survey.csv", "--reference-split", "train", "--query-split",
-        "test_unseen", "--method", "kmer", "-o", "out.csv",
+        "classify",
+        "--reference",
+        "survey.csv",
+        "--query",
+        "survey.csv",
+        "--reference-split",
+        "train",
+        "--query-split",
+        "test_unseen",
+        "--method",
+        "kmer",
+        "-o",
+        "out.csv",
     ];
     let facts = place.run_json(&arguments);
     assert_eq!((facts["queries"].as_u64(), facts["references"].as_u64()), (Some(16), Some(24)));
@@ -264,7 +294,9 @@ fn evaluate_writes_the_table_with_every_method() {
     let place = Workplace::new();
     place.write_survey("bench.csv");
     let printed = place.run_well(&["evaluate", "bench.csv", "-o", "report.json", "--quiet"]);
-    for word in ["open_world", "closed_world", "bin_reconstruction", "harmonic_mean", "model", "kmer", "align", "random"] {
+    for word in
+        ["open_world", "closed_world", "bin_reconstruction", "harmonic_mean", "model", "kmer", "align", "random"]
+    {
         assert!(printed.contains(word), "{word} is missing in {printed}");
     }
     let report: Value = serde_json::from_slice(&std::fs::read(place.path("report.json")).unwrap()).unwrap();
@@ -285,7 +317,10 @@ fn evaluate_writes_the_table_with_every_method() {
     };
     for method in ["model", "kmer", "align", "random"] {
         let species = find("closed_world", method, "species", "accuracy");
-        assert_eq!((species["split"].as_str(), species["n"].as_u64(), species["n_species"].as_u64()), (Some("test"), Some(8), Some(8)));
+        assert_eq!(
+            (species["split"].as_str(), species["n"].as_u64(), species["n_species"].as_u64()),
+            (Some("test"), Some(8), Some(8))
+        );
         assert_eq!(species["ci95"].as_array().unwrap().len(), 2);
         let genus = find("open_world", method, "genus", "accuracy")["value"].as_f64().unwrap();
         let ami = find("bin_reconstruction", method, "bin", "ami")["value"].as_f64().unwrap();

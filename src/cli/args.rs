@@ -398,7 +398,10 @@ fn at_least_two(text: &str) -> Result<usize, String> {
 }
 
 fn at_least(text: &str, least: usize) -> Result<usize, String> {
-    text.parse().ok().filter(|&number| number >= least).ok_or_else(|| format!("a whole number from {least} on is needed"))
+    text.parse()
+        .ok()
+        .filter(|&number| number >= least)
+        .ok_or_else(|| format!("a whole number from {least} on is needed"))
 }
 
 fn cluster_number(text: &str) -> Result<ClusterNumber, String> {

@@ -52,7 +52,9 @@ impl Common {
             return Ok(wanted.to_owned());
         }
         let known = find_models(self.models.as_deref());
-        let named = |path: &&PathBuf| path.file_stem() == Some(wanted.as_os_str()) || path.file_name() == Some(wanted.as_os_str());
+        let named = |path: &&PathBuf| {
+            path.file_stem() == Some(wanted.as_os_str()) || path.file_name() == Some(wanted.as_os_str())
+        };
         known.iter().find(named).cloned().ok_or_else(|| {
             let names: Vec<String> =
                 known.iter().filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();

@@ -219,9 +219,9 @@ impl Cache {
             Err(error) => return Err(error),
         };
         let named = |path: &Path| {
-            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
-                name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
-            })
+            path.file_name()
+                .and_then(|name| name.to_str())
+                .is_some_and(|name| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()))
         };
         Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir() && named(path)).collect())
     }
@@ -345,9 +345,7 @@ mod tests {
     fn load(cache: &Cache, space: &ContentHash, range: std::ops::Range<u32>, observer: &dyn Observer) -> Vec<Vec<f32>> {
         let wanted = keys(range);
         let mut all = vec![Vec::new(); wanted.len()];
-        let count = cache
-            .load(space, WIDTH, &wanted, &mut |at, vector| all[at] = vector.to_vec(), observer)
-            .unwrap();
+        let count = cache.load(space, WIDTH, &wanted, &mut |at, vector| all[at] = vector.to_vec(), observer).unwrap();
         assert_eq!(count, all.iter().filter(|vector| !vector.is_empty()).count());
         all
     }

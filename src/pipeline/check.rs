@@ -109,9 +109,8 @@ impl CheckRow {
 
 /// Every record read, in file order. `kept` is what came of them, where anything did.
 pub fn rows(import: &ImportReport, kept: Option<(&Dataset, &[FrameCheck])>) -> Vec<CheckRow> {
-    let file_name = |file: u32| {
-        import.files.get(file as usize).map_or_else(String::new, |file| file.path.display().to_string())
-    };
+    let file_name =
+        |file: u32| import.files.get(file as usize).map_or_else(String::new, |file| file.path.display().to_string());
     let mut rows: Vec<((u32, u32), CheckRow)> = Vec::new();
     let mut place_of: HashMap<(u32, u32), usize> = HashMap::new();
     if let Some((dataset, frames)) = kept {

@@ -177,7 +177,8 @@ pub(super) fn groups(
         }
         ClusterRecipe::Ward { clusters } => {
             let clusters = clusters.ok_or_else(|| PipelineError::Setting("Ward's recipe needs a number".to_owned()))?;
-            let reduced = umap(vectors, &ward_umap(seed), observer).map_err(|error| stop_or(error, "reducing the vectors"))?;
+            let reduced =
+                umap(vectors, &ward_umap(seed), observer).map_err(|error| stop_or(error, "reducing the vectors"))?;
             let clusters = clusters.clamp(1, vectors.nrows());
             clusters_of(reduced.view(), &Recipe::Ward { clusters }, observer).map_err(failed)
         }
@@ -232,6 +233,9 @@ fn describe_recipe(
             .with("umap dimensions", WARD_DIMENSIONS)
             .with("umap neighbours", WARD_NEIGHBOURS)
             .with("groups asked for", clusters.unwrap_or_default())
-            .with("number of groups is", if used_true_number { "the true one, taken from the labels" } else { "given" }),
+            .with(
+                "number of groups is",
+                if used_true_number { "the true one, taken from the labels" } else { "given" },
+            ),
     }
 }

@@ -113,7 +113,9 @@ pub fn embed(
     }
     let mut by_unique = Array2::zeros((dataset.unique_len(), width));
     for (mut row, &read) in by_unique.rows_mut().into_iter().zip(&reads.of_unique) {
-        row.as_slice_mut().expect("rows of a fresh array are contiguous").copy_from_slice(&vectors[read * width..][..width]);
+        row.as_slice_mut()
+            .expect("rows of a fresh array are contiguous")
+            .copy_from_slice(&vectors[read * width..][..width]);
     }
     Ok(Embedded {
         vectors: by_unique,
@@ -187,7 +189,12 @@ impl Reads {
             }
             reads.of_unique.push(read);
             if unique % 4096 == 0 {
-                observer.progress(Progress::new("cutting barcodes into tokens", unique, dataset.unique_len(), "barcodes"))?;
+                observer.progress(Progress::new(
+                    "cutting barcodes into tokens",
+                    unique,
+                    dataset.unique_len(),
+                    "barcodes",
+                ))?;
             }
         }
         Ok(reads)

@@ -12,8 +12,8 @@ use super::cache::Cache;
 use super::classify::{ClassifySettings, RESAMPLES, classify, species_groups};
 use super::cluster::{ClusterRecipe, Linkage, groups, ward_umap};
 use super::embed::{EmbedSettings, Embedded, embed};
-use super::likeness::{KMER, Pool, Queries, Reference, SHORTLIST, nearest_in_pool, uniques_of};
 use super::error::stop_or;
+use super::likeness::{KMER, Pool, Queries, Reference, SHORTLIST, nearest_in_pool, uniques_of};
 use super::side::{Method, Side};
 use super::subset::{rows_of_split, subset};
 use super::{PipelineError, Provenance};
@@ -286,7 +286,8 @@ impl MethodRun<'_> {
         };
         let found = classify(reference, Side::of_rows(part, rows, self.embedded), &settings, observer)?;
         let Some(scores) = &found.scores else { return Ok(()) };
-        let labelled: Vec<usize> = found.calls.iter().filter(|call| call.label.is_some()).map(|call| call.row).collect();
+        let labelled: Vec<usize> =
+            found.calls.iter().filter(|call| call.label.is_some()).map(|call| call.row).collect();
         for (metric, value, ci95) in [
             ("accuracy", scores.accuracy, found.interval),
             ("balanced_accuracy", scores.balanced_accuracy, None),
@@ -340,9 +341,8 @@ impl MethodRun<'_> {
         let found = grouped.by_threshold.iter().collect::<HashSet<_>>().len();
         results.push(row("bin_reconstruction", "clusters_threshold", found as f64));
         results.push(row("bin_reconstruction", "clusters_true", true_number as f64));
-        let genus = results.iter().find(|row| {
-            (row.task, row.method, row.metric) == ("open_world", self.method, "accuracy")
-        });
+        let genus =
+            results.iter().find(|row| (row.task, row.method, row.metric) == ("open_world", self.method, "accuracy"));
         if let Some(genus) = genus.map(|row| row.value) {
             results.push(EvaluationRow {
                 rank: Field::Genus,

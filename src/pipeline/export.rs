@@ -65,7 +65,8 @@ pub fn write_text(path: &Path, text: &str) -> Result<(), PipelineError> {
 /// [`PipelineError::Write`].
 pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), PipelineError> {
     write_file(path, |out| {
-        serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)
+        serde_json::to_writer_pretty(&mut *out, value)
+            .map_err(io::Error::from)
             .and_then(|()| out.write_all(b"\n"))
             .map_err(|source| write_error(path, source))
     })
@@ -369,8 +370,7 @@ pub fn write_records(
 /// [`PipelineError::Write`].
 pub fn write_check(path: &Path, rows: &[CheckRow]) -> Result<(), PipelineError> {
     write_file(path, |out| {
-        let header =
-            ["id", "file", "line", "status", "reason", "length", "start", "end", "score", "strand", "flags"];
+        let header = ["id", "file", "line", "status", "reason", "length", "start", "end", "score", "strand", "flags"];
         let mut table = Table::new(path, out, &header)?;
         for row in rows {
             let place = row.place.as_ref();

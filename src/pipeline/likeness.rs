@@ -84,7 +84,10 @@ impl<'a> Reference<'a> {
 /// The unique barcodes of rows, each once, in order of first appearance.
 pub(super) fn uniques_of(dataset: &Dataset, rows: &[usize]) -> Vec<usize> {
     let mut seen = vec![false; dataset.unique_len()];
-    rows.iter().map(|&row| dataset.unique_of(row)).filter(|&unique| !std::mem::replace(&mut seen[unique], true)).collect()
+    rows.iter()
+        .map(|&row| dataset.unique_of(row))
+        .filter(|&unique| !std::mem::replace(&mut seen[unique], true))
+        .collect()
 }
 
 /// The references that can answer: barcodes that at least one labelled specimen has.

@@ -103,24 +103,34 @@ fn citations(results: &[&Provenance]) -> Vec<String> {
     }
     let mut add = |work: &str| cited.push(format!("[{}] {work}", cited.len() + 1));
     if has("projection", "umap") || has("recipe", "ward") {
-        add("McInnes L., Healy J., Melville J. (2018) UMAP: uniform manifold approximation and projection for dimension reduction. \
-             arXiv:1802.03426.");
+        add(
+            "McInnes L., Healy J., Melville J. (2018) UMAP: uniform manifold approximation and projection for dimension reduction. \
+             arXiv:1802.03426.",
+        );
     }
     if has("recipe", "ward") {
-        add("Ward J. H. (1963) Hierarchical grouping to optimize an objective function. Journal of the American Statistical \
-             Association 58: 236-244.");
+        add(
+            "Ward J. H. (1963) Hierarchical grouping to optimize an objective function. Journal of the American Statistical \
+             Association 58: 236-244.",
+        );
     }
     if has("recipe", "hdbscan") {
-        add("Campello R. J. G. B., Moulavi D., Sander J. (2013) Density-based clustering based on hierarchical density estimates. \
-             PAKDD 2013, LNCS 7819: 160-172.");
+        add(
+            "Campello R. J. G. B., Moulavi D., Sander J. (2013) Density-based clustering based on hierarchical density estimates. \
+             PAKDD 2013, LNCS 7819: 160-172.",
+        );
     }
     if has("compared with", "bin") {
-        add("Ratnasingham S., Hebert P. D. N. (2013) A DNA-based registry for all animal species: the Barcode Index Number (BIN) \
-             system. PLoS ONE 8: e66213.");
+        add(
+            "Ratnasingham S., Hebert P. D. N. (2013) A DNA-based registry for all animal species: the Barcode Index Number (BIN) \
+             system. PLoS ONE 8: e66213.",
+        );
     }
     if results.iter().any(|result| result.setting("recipe").is_some() && result.setting("compared with").is_some()) {
-        add("Vinh N. X., Epps J., Bailey J. (2010) Information theoretic measures for clusterings comparison. Journal of Machine \
-             Learning Research 11: 2837-2854.");
+        add(
+            "Vinh N. X., Epps J., Bailey J. (2010) Information theoretic measures for clusterings comparison. Journal of Machine \
+             Learning Research 11: 2837-2854.",
+        );
     }
     cited
 }

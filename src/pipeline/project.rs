@@ -167,8 +167,8 @@ pub fn project(
                 .with("neighbours", settings.neighbours)
                 .with("min_dist", settings.min_dist)
                 .with("metric", settings.metric);
-            let points = umap(vectors.view(), &umap_settings, &by_row)
-                .map_err(|error| stop_or(error, "the projection"))?;
+            let points =
+                umap(vectors.view(), &umap_settings, &by_row).map_err(|error| stop_or(error, "the projection"))?;
             (points_of(points.view()), None)
         }
         ProjectMethod::Pca => {
@@ -211,7 +211,8 @@ fn reduced_kmers(dataset: &Dataset, seed: Seed, observer: &dyn Observer) -> Resu
     let sequences: Vec<&[u8]> = (0..dataset.unique_len()).map(|unique| dataset.unique_sequence(unique)).collect();
     let counts = KmerCounts::new(&sequences, 6);
     let width = counts.dim();
-    let mut chosen = sample(&mut seed.stream("project/kmer-sample"), counts.len(), counts.len().min(KMER_SAMPLE)).into_vec();
+    let mut chosen =
+        sample(&mut seed.stream("project/kmer-sample"), counts.len(), counts.len().min(KMER_SAMPLE)).into_vec();
     chosen.sort_unstable();
     let mut sampled = Array2::zeros((chosen.len(), width));
     for (&at, mut row) in chosen.iter().zip(sampled.rows_mut()) {

@@ -48,14 +48,17 @@ impl Invented {
                     } else {
                         "train"
                     };
-                    all.push((specimen, Specimen {
-                        id: format!("INV{genus:02}{species:02}{specimen:02}-26"),
-                        genus: format!("Inventa{genus}"),
-                        species: format!("Inventa{genus} species{species}"),
-                        bin: format!("BOLD:INV{:04}", genus * 100 + species),
-                        sequence: String::from_utf8(sequence).expect("bases are text"),
-                        split,
-                    }));
+                    all.push((
+                        specimen,
+                        Specimen {
+                            id: format!("INV{genus:02}{species:02}{specimen:02}-26"),
+                            genus: format!("Inventa{genus}"),
+                            species: format!("Inventa{genus} species{species}"),
+                            bin: format!("BOLD:INV{:04}", genus * 100 + species),
+                            sequence: String::from_utf8(sequence).expect("bases are text"),
+                            split,
+                        },
+                    ));
                 }
             }
         }

@@ -35,9 +35,7 @@ pub(super) fn classify(arguments: &ClassifyArguments, common: &Common, watch: &W
     let model = encoder_for(arguments.method, common, watch)?;
     let embedded: Option<[Embedded; 2]> = match &model {
         None => None,
-        Some(model) => {
-            Some([embed_with(common, model, &reference, watch)?, embed_with(common, model, &query, watch)?])
-        }
+        Some(model) => Some([embed_with(common, model, &reference, watch)?, embed_with(common, model, &query, watch)?]),
     };
     let [ours, theirs] = embedded.as_ref().map_or([None, None], |[ours, theirs]| [Some(ours), Some(theirs)]);
     let made = Reference::new(arguments.method, Side::all(&reference, ours), common.transform, watch)?;
@@ -139,9 +137,7 @@ pub(super) fn cluster(arguments: &ClusterArguments, common: &Common, watch: &Wat
     write_clusters(&arguments.output, &dataset, &result.labels)?;
     let number = if result.used_true_number { " (their number was taken from the labels)" } else { "" };
     watch.remark(&format!("{} groups of {} specimens{number}, {} in none", result.found, dataset.len(), result.noise));
-    if let (Some(field), Some(true_number), Some(agreement)) =
-        (result.against, result.true_number, &result.agreement)
-    {
+    if let (Some(field), Some(true_number), Some(agreement)) = (result.against, result.true_number, &result.agreement) {
         watch.remark(&format!(
             "against {true_number} different {}: AMI {:.3}, ARI {:.3}, homogeneity {:.3}, completeness {:.3}",
             field.title(),

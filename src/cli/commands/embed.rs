@@ -20,7 +20,9 @@ pub(super) fn embed(arguments: &EmbedArguments, common: &Common, watch: &Watch) 
     }
     let fits = !arguments.fit_on.is_empty();
     if !fits && common.transform.is_some_and(|kind| kind != TransformKind::None) {
-        return Err(CommandError::Usage("--transform needs --fit-on FILE here: vectors of what should it fit?".to_owned()));
+        return Err(CommandError::Usage(
+            "--transform needs --fit-on FILE here: vectors of what should it fit?".to_owned(),
+        ));
     }
     let model = common.open_model(watch)?;
     let (dataset, _) = arguments.reading.load(&arguments.files, watch)?;

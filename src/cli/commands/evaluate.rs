@@ -3,9 +3,7 @@
 use super::super::args::{Common, EvaluateArguments};
 use super::super::watch::Watch;
 use super::{CommandError, facts, print};
-use crate::pipeline::evaluate::{
-    EvaluateSettings, EvaluationReport, EvaluationRow, evaluate as evaluate_dataset,
-};
+use crate::pipeline::evaluate::{EvaluateSettings, EvaluationReport, EvaluationRow, evaluate as evaluate_dataset};
 use crate::pipeline::export::write_json;
 use crate::pipeline::side::Method;
 use std::fmt::Write;

@@ -7,9 +7,9 @@ mod evaluate;
 mod model;
 mod simulate;
 
+use super::CommandError;
 use super::args::{CacheCommand, Command, Common};
 use super::watch::Watch;
-use super::CommandError;
 use serde::Serialize;
 use std::io::Write;
 

@@ -213,7 +213,7 @@ fn run(
     let predicted: Vec<Option<u32>> = calls.iter().map(|call| call.predicted).collect();
     let labelled = truth.iter().any(Option::is_some);
     let metrics = labelled.then(|| scores(&truth, &predicted, &names));
-    let interval = labelled.then(|| accuracy_interval(&calls, query.dataset, settings.seed));
+    let interval = accuracy_interval(&calls, query.dataset, settings.seed);
     Ok(Classification {
         rank: settings.rank,
         method: settings.method,
@@ -383,7 +383,7 @@ fn fill_identities(
 /// Resamples of the bootstrap.
 pub(super) const RESAMPLES: usize = 1000;
 
-fn accuracy_interval(calls: &[SpecimenCall], query: &Dataset, seed: Seed) -> [f64; 2] {
+fn accuracy_interval(calls: &[SpecimenCall], query: &Dataset, seed: Seed) -> Option<[f64; 2]> {
     let labelled: Vec<&SpecimenCall> = calls.iter().filter(|call| call.label.is_some()).collect();
     let correct: Vec<bool> = labelled.iter().map(|call| call.correct() == Some(true)).collect();
     let rows: Vec<usize> = labelled.iter().map(|call| call.row).collect();

@@ -10,7 +10,7 @@ use crate::analysis::concordance::{Concordance, concordance};
 use crate::analysis::umap::{UmapSettings, umap};
 use crate::data::dataset::Dataset;
 use crate::data::reading::TransformKind;
-use crate::data::taxonomy::Field;
+use crate::data::taxonomy::{Field, LabelColumn};
 use crate::progress::Observer;
 use crate::seed::Seed;
 use ndarray::ArrayView2;
@@ -142,7 +142,7 @@ pub fn cluster(
         true_number,
         used_true_number,
         agreement: against.and_then(|field| agreement_with(dataset, field, &labels)),
-        concordance: against.map(|field| concordance(&labels, dataset.labels(field))),
+        concordance: against.map(|field| concordance(&labels, dataset.labels(field), &broader(dataset, field))),
         threshold: found.threshold,
         suggested: found.suggested,
         labels,
@@ -154,6 +154,11 @@ pub fn cluster(
 /// BINs where there are any, else species, else genera.
 pub fn default_against(dataset: &Dataset) -> Option<Field> {
     [Field::Bin, Field::Species, Field::Genus].into_iter().find(|&field| dataset.labels(field).labelled() > 0)
+}
+
+/// The ranks above a label with their columns, the broadest first; above a BIN stand all of them.
+fn broader(dataset: &Dataset, field: Field) -> Vec<(Field, &LabelColumn)> {
+    Field::RANKS.into_iter().filter(|&rank| rank < field).map(|rank| (rank, dataset.labels(rank))).collect()
 }
 
 /// Dimensions, and neighbours, of UMAP in the published recipe.

@@ -12,7 +12,6 @@ use crate::key::{ContentHash, DatasetId};
 use crate::model::{Model, ModelInfo};
 use crate::progress::{Observer, Progress};
 use ndarray::Array2;
-use rayon::prelude::*;
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -212,9 +211,15 @@ fn space_of(model: &Model, layers: Layers) -> ContentHash {
         super::provenance::VERSION.to_owned(),
         model.info().id.to_string(),
         layers.to_string(),
-        model.precision().to_string(),
+        numbers_of(model),
     ];
     ContentHash::of_parts(parts.iter().map(String::as_bytes))
+}
+
+/// Device and precision, where they change the numbers: a CPU is a CPU, for whatever reason it was taken.
+fn numbers_of(model: &Model) -> String {
+    let note = model.device_note();
+    if note.starts_with("CPU") { "CPU".to_owned() } else { note.to_owned() }
 }
 
 /// Vectors of the reads `group`, in its order, `[group,width]`.
@@ -227,28 +232,22 @@ fn embed_group(
     observer: &dyn Observer,
 ) -> Result<Vec<f32>, PipelineError> {
     let longest = group.first().map_or(1, |&at| reads[at].ids.len());
-    let size = batch_size(model.info(), longest);
-    let finished = std::sync::atomic::AtomicUsize::new(done);
-    let batches: Vec<Vec<f32>> = group
-        .par_chunks(size)
-        .map(|batch| {
-            let at = finished.load(std::sync::atomic::Ordering::Relaxed);
-            observer.progress(Progress::new("embedding", at, reads.len(), "barcodes"))?;
-            let tokens: Vec<&Tokens> = batch.iter().map(|&read| &reads[read]).collect();
-            let vectors = model.embed(&tokens, layers)?;
-            let at = batch.len() + finished.fetch_add(batch.len(), std::sync::atomic::Ordering::Relaxed);
-            observer.progress(Progress::new("embedding", at, reads.len(), "barcodes"))?;
-            Ok(vectors.into_iter().collect())
-        })
-        .collect::<Result<_, PipelineError>>()?;
-    Ok(batches.concat())
+    let mut vectors = Vec::with_capacity(group.len() * model.width(layers));
+    for batch in group.chunks(batch_size(model.info(), longest)) {
+        let so_far = done + vectors.len() / model.width(layers);
+        observer.progress(Progress::new("embedding", so_far, reads.len(), "barcodes"))?;
+        let tokens: Vec<&Tokens> = batch.iter().map(|&read| &reads[read]).collect();
+        vectors.extend(model.embed(&tokens, layers)?);
+    }
+    Ok(vectors)
 }
 
-/// As many barcodes as take well under the 200 ms within which cancelling must be felt, on one ordinary core.
+/// As many barcodes as take well under the 200 ms within which cancelling must be felt, on ordinary cores.
 fn batch_size(info: &ModelInfo, tokens: usize) -> usize {
-    const FLOP_PER_BATCH: f64 = 4e9;
+    const FLOP_PER_CORE: f64 = 3e9;
     let shape = &info.encoder;
     let (width, inner, tokens) = (shape.width as f64, shape.inner as f64, tokens.max(1) as f64);
     let per_token = 2.0 * shape.layers as f64 * (4.0 * width * width + 2.0 * width * inner + 2.0 * width * tokens);
-    ((FLOP_PER_BATCH / (per_token * tokens)) as usize).clamp(1, 64)
+    let cores = rayon::current_num_threads() as f64;
+    ((cores * FLOP_PER_CORE / (per_token * tokens)) as usize).clamp(1, 32 * rayon::current_num_threads())
 }

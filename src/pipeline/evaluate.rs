@@ -159,7 +159,7 @@ pub fn evaluate(
         let embedded = match method {
             Method::Model => Some(embed(&benchmark.part, None, model, &settings.embed, cache, observer)?),
             Method::Random => {
-                untrained = model.random_like(settings.seed);
+                untrained = model.random_like(settings.seed)?;
                 Some(embed(&benchmark.part, None, &untrained, &settings.embed, cache, observer)?)
             }
             Method::Kmer | Method::Align => None,
@@ -179,7 +179,7 @@ pub fn evaluate(
         results,
         seed: settings.seed.0,
         version: super::provenance::VERSION,
-        model_sha256: model.info().id.to_string(),
+        model_sha256: model.info().sha256.to_string(),
         data_sha256: data_hash(dataset),
         seconds: start.elapsed().as_secs_f64(),
         seconds_by_method,

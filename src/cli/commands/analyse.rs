@@ -68,7 +68,7 @@ fn classify_settings(arguments: &ClassifyArguments, common: &Common) -> Result<C
 fn encoder_for(method: Method, common: &Common, watch: &Watch) -> Result<Option<Model>, CommandError> {
     Ok(match method {
         Method::Model => Some(common.open_model(watch)?),
-        Method::Random => Some(common.open_model(watch)?.random_like(common.seed())),
+        Method::Random => Some(common.open_model(watch)?.random_like(common.seed())?),
         Method::Kmer | Method::Align => None,
     })
 }

@@ -32,7 +32,10 @@ impl Common {
     pub(super) fn open_model(&self, watch: &Watch) -> Result<Model, CommandError> {
         let model = match &self.model {
             None => Model::bundled(&self.device)?,
-            Some(wanted) => self.open_named(wanted)?,
+            Some(wanted) => {
+                let options = OpenOptions { heads: self.heads, device: self.device, precision: self.precision };
+                Model::open(&self.find_model(wanted)?, &options)?
+            }
         };
         for warning in &model.info().warnings {
             crate::progress::Observer::warn(watch, warning);
@@ -41,13 +44,8 @@ impl Common {
         Ok(model)
     }
 
-    /// A checkpoint or folder, or the name of one in the model folders.
-    pub(super) fn open_named(&self, wanted: &Path) -> Result<Model, CommandError> {
-        let options = OpenOptions { heads: self.heads, device: self.device, precision: self.precision };
-        Ok(Model::open(&self.find_model(wanted)?, &options)?)
-    }
-
-    fn find_model(&self, wanted: &Path) -> Result<PathBuf, CommandError> {
+    /// The path of a checkpoint or folder, or of the one in the model folders that has this name.
+    pub(super) fn find_model(&self, wanted: &Path) -> Result<PathBuf, CommandError> {
         if wanted.exists() {
             return Ok(wanted.to_owned());
         }

@@ -172,7 +172,7 @@ fn run(
     let queries = Queries {
         dataset: query.dataset,
         uniques: uniques_of(query.dataset, &query_rows),
-        vectors: reference.query_vectors(&query)?,
+        vectors: reference.query_vectors(&query, observer)?,
     };
     let identical = settings.set_aside_identical.then(|| pool.identical_to(&queries.sequences()));
     let set_aside = |at: usize, candidate: usize| {

@@ -142,6 +142,19 @@ pub fn fit_transform(
     Transform::fit(kind, embedded.vectors.view(), observer).map_err(|error| stop_or(error, "fitting the transform"))
 }
 
+/// Vectors `[N,D]` under a transform, `[N,K]`.
+///
+/// # Errors
+/// [`PipelineError::Analysis`] when the vectors are of another reading than the transform, and a stop.
+pub fn apply_transform(
+    transform: &Transform,
+    vectors: &Array2<f32>,
+    observer: &dyn Observer,
+) -> Result<Array2<f32>, PipelineError> {
+    let transformed = transform.apply(vectors.view(), observer).map_err(|error| stop_or(error, "transforming"))?;
+    Ok(transformed.into_owned())
+}
+
 /// What the model is given: barcodes that differ only in bases which the reading cuts off share a read.
 struct Reads {
     distinct: Vec<Tokens>,

@@ -1,6 +1,7 @@
 //! The nearest labelled references of query barcodes, by any method, exact, ties to the earlier reference.
 
 use super::PipelineError;
+use super::embed::apply_transform;
 use super::error::stop_or;
 use super::side::{Method, Side};
 use crate::analysis::alignment::Aligner;
@@ -54,7 +55,7 @@ impl<'a> Reference<'a> {
             let fitted_on = embedded.vectors.select(Axis(0), &uniques_of(side.dataset, &reference.rows));
             let fitted = Transform::fit(kind, fitted_on.view(), observer)
                 .map_err(|error| stop_or(error, "fitting the transform"))?;
-            reference.vectors = Some(fitted.apply(embedded.vectors.view()));
+            reference.vectors = Some(apply_transform(&fitted, &embedded.vectors, observer)?);
             reference.transform = Some(fitted);
         }
         Ok(reference)
@@ -66,7 +67,11 @@ impl<'a> Reference<'a> {
     }
 
     /// Vectors of a side's unique barcodes under this reference's transform, `[U,D]`; `None` for methods without embeddings.
-    pub(super) fn query_vectors(&self, query: &Side<'_>) -> Result<Option<Array2<f32>>, PipelineError> {
+    pub(super) fn query_vectors(
+        &self,
+        query: &Side<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Option<Array2<f32>>, PipelineError> {
         let Some(transform) = &self.transform else { return Ok(None) };
         if std::ptr::eq(query.dataset, self.side.dataset) {
             return Ok(self.vectors.clone());
@@ -77,7 +82,7 @@ impl<'a> Reference<'a> {
                 "reference and query were embedded by different models or readings and cannot be compared".to_owned(),
             ));
         }
-        Ok(Some(transform.apply(theirs.vectors.view())))
+        Ok(Some(apply_transform(transform, &theirs.vectors, observer)?))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Barcodes to a map.
 
-use super::embed::Embedded;
+use super::embed::{Embedded, apply_transform};
 use super::error::stop_or;
 use super::{PipelineError, Provenance};
 use crate::analysis::kmer::KmerCounts;
@@ -198,7 +198,7 @@ pub(super) fn transformed<'a>(
     }
     let transform =
         Transform::fit(kind, vectors.view(), observer).map_err(|error| stop_or(error, "fitting the transform"))?;
-    Ok((Cow::Owned(transform.apply(vectors.view())), transform.describe()))
+    Ok((Cow::Owned(apply_transform(&transform, vectors, observer)?), transform.describe()))
 }
 
 /// Components that 6-mer counts are reduced to before they are laid out.

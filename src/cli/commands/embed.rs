@@ -6,7 +6,7 @@ use super::super::watch::Watch;
 use super::{CommandError, facts};
 use crate::data::reading::TransformKind;
 use crate::pipeline::Provenance;
-use crate::pipeline::embed::fit_transform;
+use crate::pipeline::embed::{apply_transform, fit_transform};
 use crate::pipeline::export::{EmbeddingFormat, write_embeddings};
 use std::borrow::Cow;
 
@@ -33,7 +33,7 @@ pub(super) fn embed(arguments: &EmbedArguments, common: &Common, watch: &Watch) 
         let (fitted_on, _) = arguments.reading.load(&arguments.fit_on, watch)?;
         let reference = embed_with(common, &model, &fitted_on, watch)?;
         let transform = fit_transform(&reference, common.transform, watch)?;
-        vectors = Cow::Owned(transform.apply(embedded.vectors.view()));
+        vectors = Cow::Owned(apply_transform(&transform, &embedded.vectors, watch)?);
         provenance = provenance.with("transform", transform.describe()).with("fitted on", fitted_on.name());
     } else {
         provenance = provenance.with("transform", TransformKind::None);

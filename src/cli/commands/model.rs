@@ -3,42 +3,42 @@
 use super::super::args::{Common, ModelCommand};
 use super::super::watch::Watch;
 use super::{CommandError, facts, print};
-use crate::model::ModelInfo;
+use crate::model::{Checkpoint, ModelInfo};
+use crate::progress::Observer;
 use std::fmt::Write;
 
 pub(super) fn model(command: &ModelCommand, common: &Common, watch: &Watch) -> Result<(), CommandError> {
     match command {
         ModelCommand::Info { file } => {
-            let model = match file {
-                Some(file) => common.open_named(file)?,
-                None => common.open_model(watch)?,
+            let checkpoint = match file.as_ref().or(common.model.as_ref()) {
+                Some(file) => Checkpoint::open(&common.find_model(file)?, common.heads)?,
+                None => Checkpoint::bundled(),
             };
-            if common.json { facts(common, watch, model.info()) } else { print(watch, &in_words(model.info())) }
+            let info = checkpoint.info();
+            if common.json { facts(common, watch, info) } else { print(watch, &in_words(info)) }
         }
         ModelCommand::Convert { file, output } => {
-            if !output.extension().is_some_and(|extension| extension == "safetensors") {
+            if output.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("safetensors")) {
                 return Err(CommandError::Usage(format!("'{}' does not end in .safetensors", output.display())));
             }
-            let model = common.open_named(file)?;
-            model.write(output)?;
-            watch.remark(&format!("{} written, with its settings beside it", output.display()));
-            facts(common, watch, model.info())
+            let checkpoint = Checkpoint::open(&common.find_model(file)?, common.heads)?;
+            for warning in &checkpoint.info().warnings {
+                watch.warn(warning);
+            }
+            let settings = checkpoint.write(output)?;
+            watch.remark(&format!("{} written, its settings in {}", output.display(), settings.display()));
+            facts(common, watch, checkpoint.info())
         }
     }
 }
 
 fn in_words(info: &ModelInfo) -> String {
-    let shape = &info.encoder;
     let mut text = format!(
-        "{}\n  layout: {}\n  {} weights; {} layers, width {}, inner {}, {} heads, {} positions\n  k = {}, special tokens {}\n",
+        "{}\n  layout: {}\n  {} weights; {}\n  k = {}, special tokens {}\n",
         info.name,
         info.layout,
         info.parameters,
-        shape.layers,
-        shape.width,
-        shape.inner,
-        shape.heads,
-        shape.positions,
+        info.encoder,
         info.k,
         info.special_tokens.join(" "),
     );

@@ -169,10 +169,11 @@ fn run(
     if pool.len() == 0 {
         return Err(PipelineError::NoLabels { dataset: dataset.name().to_owned(), field: settings.rank });
     }
+    let vectors = reference.query_vectors(&query, observer)?;
     let queries = Queries {
         dataset: query.dataset,
         uniques: uniques_of(query.dataset, &query_rows),
-        vectors: reference.query_vectors(&query, observer)?,
+        vectors: vectors.as_deref(),
     };
     let identical = settings.set_aside_identical.then(|| pool.identical_to(&queries.sequences()));
     let set_aside = |at: usize, candidate: usize| {
@@ -334,7 +335,7 @@ impl Search<'_> {
         let again = Queries {
             dataset: self.queries.dataset,
             uniques: unresolved.iter().map(|&query| self.queries.uniques[places[query]]).collect(),
-            vectors: self.queries.vectors.clone(),
+            vectors: self.queries.vectors,
         };
         let excluded = |at: usize, candidate: usize| {
             let query = unresolved[at];

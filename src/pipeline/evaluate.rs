@@ -391,7 +391,8 @@ impl MethodRun<'_> {
             }
             Method::Model | Method::Random => {
                 let side = Side::of_rows(part, with_bin, self.embedded);
-                let vectors = reference.query_vectors(&side, observer)?.unwrap_or_default().select(Axis(0), &uniques);
+                let vectors = reference.query_vectors(&side, observer)?.unwrap_or_default();
+                let vectors = vectors.select(Axis(0), &uniques);
                 self.group_vectors(vectors.view(), true_number, observer)?
             }
         };

@@ -13,6 +13,7 @@ use crate::data::reading::TransformKind;
 use crate::progress::{Observer, Progress};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -71,10 +72,10 @@ impl<'a> Reference<'a> {
         &self,
         query: &Side<'_>,
         observer: &dyn Observer,
-    ) -> Result<Option<Array2<f32>>, PipelineError> {
+    ) -> Result<Option<Cow<'_, Array2<f32>>>, PipelineError> {
         let Some(transform) = &self.transform else { return Ok(None) };
         if std::ptr::eq(query.dataset, self.side.dataset) {
-            return Ok(self.vectors.clone());
+            return Ok(self.vectors.as_ref().map(Cow::Borrowed));
         }
         let (ours, theirs) = (self.side.vectors()?, query.vectors()?);
         if (ours.model.id, ours.layers, ours.register) != (theirs.model.id, theirs.layers, theirs.register) {
@@ -82,7 +83,7 @@ impl<'a> Reference<'a> {
                 "reference and query were embedded by different models or readings and cannot be compared".to_owned(),
             ));
         }
-        Ok(Some(apply_transform(transform, &theirs.vectors, observer)?))
+        Ok(Some(Cow::Owned(apply_transform(transform, &theirs.vectors, observer)?)))
     }
 }
 
@@ -140,7 +141,7 @@ pub(super) struct Queries<'a> {
     pub(super) dataset: &'a Dataset,
     pub(super) uniques: Vec<usize>,
     /// Transformed vectors by unique barcode of the dataset, where the method embeds.
-    pub(super) vectors: Option<Array2<f32>>,
+    pub(super) vectors: Option<&'a Array2<f32>>,
 }
 
 impl<'a> Queries<'a> {
@@ -161,7 +162,7 @@ pub(super) fn nearest_in_pool(
 ) -> Result<Neighbours, PipelineError> {
     match reference.method {
         Method::Model | Method::Random => {
-            let (Some(ours), Some(theirs)) = (&reference.vectors, &queries.vectors) else {
+            let (Some(ours), Some(theirs)) = (&reference.vectors, queries.vectors) else {
                 return Err(PipelineError::Setting("the specimens have to be embedded first".to_owned()));
             };
             let (our_rows, their_rows) = (as_u32(&pool.uniques), as_u32(&queries.uniques));

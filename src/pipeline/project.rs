@@ -209,7 +209,7 @@ const KMER_SAMPLE: usize = 2000;
 /// 6-mer counts of the unique barcodes, each scaled to unit length, as principal components of a sample, `[U, <= 50]`.
 fn reduced_kmers(dataset: &Dataset, seed: Seed, observer: &dyn Observer) -> Result<Array2<f32>, PipelineError> {
     let sequences: Vec<&[u8]> = (0..dataset.unique_len()).map(|unique| dataset.unique_sequence(unique)).collect();
-    let counts = KmerCounts::new(&sequences, 6);
+    let counts = KmerCounts::new(sequences.iter().copied());
     let width = counts.dim();
     let mut chosen =
         sample(&mut seed.stream("project/kmer-sample"), counts.len(), counts.len().min(KMER_SAMPLE)).into_vec();

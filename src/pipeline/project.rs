@@ -166,7 +166,7 @@ pub fn project(
             provenance = provenance
                 .with("neighbours", settings.neighbours)
                 .with("min_dist", settings.min_dist)
-                .with("metric", settings.metric);
+                .with("metric", metric_name(settings.metric));
             let points =
                 umap(vectors.view(), &umap_settings, &by_row).map_err(|error| stop_or(error, "the projection"))?;
             (points_of(points.view()), None)
@@ -185,6 +185,13 @@ pub fn project(
         seconds: start.elapsed().as_secs_f64(),
         provenance,
     })
+}
+
+fn metric_name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Cosine => "cosine",
+        Metric::Euclidean => "euclidean",
+    }
 }
 
 /// The vectors under a transform that is fitted on themselves, and its description.

@@ -5,7 +5,7 @@
 
 use super::names::{
     LabelValue, bin_value, is_bare_bin, is_bin, is_description_word, is_epithet, is_genus, is_marker, is_missing_label,
-    is_process_id, label_value, scientific_name, with_blanks,
+    is_open_name, is_process_id, label_value, scientific_name, with_blanks,
 };
 use super::taxa::{is_above_phylum, is_capitalised, rank_of_word};
 use crate::data::taxonomy::Field;
@@ -78,7 +78,7 @@ fn first_field(header: &str) -> Option<&str> {
 /// The id of a header: its first `|`, `;` or `,` field if that looks like a process id or is unique in the file, else the first
 /// word. Of a field with several words the first is enough where it serves. Empty where the header is.
 pub(super) fn id_of<'h>(header: &'h str, survey: &Survey) -> &'h str {
-    let id = match first_field(header) {
+    match first_field(header) {
         Some(field) => {
             let word = first_word(field);
             if is_process_id(word) {
@@ -94,8 +94,7 @@ pub(super) fn id_of<'h>(header: &'h str, survey: &Survey) -> &'h str {
             }
         }
         None => first_word(header),
-    };
-    id.trim_end_matches(['|', ';', ','])
+    }
 }
 
 /// What a header says of a specimen.
@@ -240,14 +239,16 @@ fn check_species(labels: &mut HeaderLabels) {
 /// A field that is a scientific name, or one word of known rank; anything else says nothing.
 fn word_or_name(field: &str, labels: &mut HeaderLabels) {
     let text = with_blanks(field);
-    if let Some((family, rest)) = text.split_once(' ')
-        && rank_of_word(family) == Some(Field::Family)
-        && let Some(name) = scientific_name(rest)
-    {
-        labels.set(Field::Family, family);
-        labels.set_name(name);
-    } else if let Some(rank) = rank_of_word(&text) {
-        labels.set(rank, &text);
+    let (first, rest) = text.split_once(' ').unwrap_or((&text, ""));
+    let rank = rank_of_word(first);
+    if let Some(rank) = rank.filter(|_| is_open_name(rest)) {
+        // "Spartaeinae sp. 3" names a subfamily.
+        labels.set(rank, first);
+    } else if rank == Some(Field::Family) && is_genus(first_word(rest)) {
+        labels.set(Field::Family, first);
+        labels.set_name(scientific_name(rest).unwrap_or_else(|| (first_word(rest).to_owned(), None)));
+    } else if let Some(rank) = rank.filter(|_| rest.is_empty()) {
+        labels.set(rank, first);
     } else if labels.get(Field::Species).is_none()
         && let Some(name) = scientific_name(&text)
     {
@@ -290,7 +291,7 @@ fn before_marker(fields: &[&str], bold: bool, labels: &mut HeaderLabels) {
     }
     // In downloads from BOLD this place holds the finest name: a genus, an interim species, or a rank that the lists know.
     match field.split_once(' ') {
-        None if is_genus(&field) && !field.ends_with("ini") => {
+        None if is_genus(&field) => {
             labels.set(Field::Genus, &field);
             labels.genus_is_unsure = true;
         }
@@ -365,7 +366,7 @@ fn described(header: &str, labels: &mut HeaderLabels) {
         [genus, epithet, ..] if is_epithet(epithet) => {
             labels.set_name(((*genus).to_owned(), Some(format!("{genus} {epithet}"))));
         }
-        [_, "sp." | "cf." | "aff." | "nr.", ..] if name.len() <= 5 => {
+        [_, rest @ ..] if is_open_name(&rest.join(" ")) && name.len() <= 6 => {
             if let Some(name) = scientific_name(&name.join(" ")) {
                 labels.set_name(name);
             }
@@ -503,6 +504,8 @@ mod tests {
             labels("ABCDE123-20_Carabus_linnei_COI-5P_KM1"),
             "genus=Carabus species=Carabus linnei marker=COI-5P"
         );
+        assert_eq!(labels("A1,Lasiocampidae_Dendrolimus_punctatusAuthor"), "family=Lasiocampidae genus=Dendrolimus");
+        assert_eq!(labels("AY1 | Spartaeinae_sp._MCH-2003"), "subfamily=Spartaeinae");
         assert_eq!(labels("1|NZ1|Plot-5|Subplot-I|Leaf-Litter|Ptiliidae"), "family=Ptiliidae");
         assert_eq!(labels("ex_1|5|Rotifera|clean"), "phylum=Rotifera");
         for nothing in ["minorD003", "OTU_1", "IM1|polytropa", "1|Plot|Norway", "42b1d063e6528aca", "Plot_5", ""] {
@@ -523,6 +526,11 @@ mod tests {
             "family=Accipitridae genus=Buteo species=Buteo buteo"
         );
         assert_eq!(labels("AY1.1 UNVERIFIED: Apis sp. 3 isolate B2 mitochondrial"), "genus=Apis species=Apis sp. 3");
+        assert_eq!(
+            labels("gb|AY1| Phytomyza n. sp. 6 cytochrome oxidase"),
+            "genus=Phytomyza species=Phytomyza n. sp. 6"
+        );
+        assert_eq!(labels("gb|AY1| Ceriodini sp. GKS-2003 cytochrome oxidase"), "");
         assert_eq!(labels("AY1.1 uncultured organism mitochondrial"), "");
     }
 }

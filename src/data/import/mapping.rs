@@ -378,7 +378,7 @@ impl Guess<'_> {
             let mut cells: Vec<&str> = self.cells(column).collect();
             let whole = !cells.is_empty() && cells.len() == self.rows.len();
             let measured = cells.iter().all(|cell| cell.contains('.') && cell.parse::<f64>().is_ok());
-            let wordy = cells.iter().any(|cell| cell.len() > 100 || is_epithet(cell));
+            let wordy = cells.iter().any(|cell| cell.len() > 100) || cells.iter().all(|cell| is_epithet(cell));
             cells.sort_unstable();
             whole && !measured && !wordy && cells.windows(2).all(|pair| pair[0] != pair[1])
         });

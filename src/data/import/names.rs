@@ -135,13 +135,23 @@ fn is_placeholder(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let words =
         ["unclassified", "unresolved", "unassigned", "unidentified", "unknown", "incertae sedis", "incertae_sedis"];
-    marked || words.iter().any(|word| lower.starts_with(word))
+    marked || words.iter().any(|word| lower.starts_with(word)) || lower.contains("incertae")
+}
+
+/// A word that says that no name follows.
+fn is_unnamed_word(word: &str) -> bool {
+    matches!(word, "sp." | "sp" | "spp." | "spp" | "indet." | "indet")
 }
 
 /// Whether a species name ends where the name should begin: `Agabus sp.`
 fn is_unnamed_species(name: &str) -> bool {
-    let end = name.rsplit(' ').next().unwrap_or_default();
-    matches!(end, "sp." | "sp" | "spp." | "spp" | "indet." | "indet")
+    is_unnamed_word(name.rsplit(' ').next().unwrap_or_default())
+}
+
+/// Whether what stands behind a genus leaves the species open: `sp. 3`, `n. sp. 3`, `cf. affinis`.
+pub(super) fn is_open_name(rest: &str) -> bool {
+    let first = rest.split(' ').next().unwrap_or_default();
+    is_unnamed_word(first) || matches!(first, "n." | "nr." | "nr" | "cf." | "cf" | "aff." | "aff")
 }
 
 /// What a cell of a label column says.
@@ -212,9 +222,9 @@ pub(super) fn is_epithet(word: &str) -> bool {
         && !NO_EPITHETS.contains(&word)
 }
 
-/// Whether a word is shaped like the name of a genus, and is not known to be a higher taxon.
+/// Whether a word is shaped like the name of a genus, and is not known to be a higher taxon, nor has the ending of a tribe.
 pub(super) fn is_genus(word: &str) -> bool {
-    is_capitalised(word) && rank_of_word(word).is_none()
+    is_capitalised(word) && rank_of_word(word).is_none() && !(word.len() > 5 && word.ends_with("ini"))
 }
 
 /// Whether a word belongs to the description that GenBank writes behind a name.
@@ -253,11 +263,13 @@ pub(super) fn scientific_name(text: &str) -> Option<(String, Option<String>)> {
     let genus = words.next().filter(|word| is_genus(word))?;
     let rest: Vec<&str> = words.collect();
     match rest.as_slice() {
-        [open @ ("sp." | "sp" | "spp." | "spp" | "nr." | "nr" | "cf." | "cf" | "aff." | "aff"), which @ ..]
-            if which.len() <= 4 && !which.iter().any(|word| is_description_word(word)) =>
-        {
-            let known = !which.is_empty();
-            Some((genus.to_owned(), known.then(|| format!("{genus} {open} {}", which.join(" ")))))
+        [open, which @ ..] if is_open_name(open) => {
+            let which: Vec<&str> = which.iter().copied().skip_while(|word| is_unnamed_word(word)).collect();
+            if which.len() > 4 || which.iter().any(|word| is_description_word(word)) {
+                return None;
+            }
+            let species = (!which.is_empty()).then(|| format!("{genus} {}", rest.join(" ")));
+            Some((genus.to_owned(), species))
         }
         [epithet, after @ ..] if is_epithet(epithet) && after.iter().all(|word| may_follow_binomial(word)) => {
             Some((genus.to_owned(), Some(format!("{genus} {epithet}"))))

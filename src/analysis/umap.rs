@@ -1,1 +1,0 @@
-//! UMAP: uniform manifold approximation and projection.

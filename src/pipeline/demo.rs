@@ -4,8 +4,10 @@ use super::cache::Cache;
 use super::check::{CheckReport, check};
 use super::classify::{Classification, ClassifySettings, leave_one_out};
 use super::cluster::{ClusterRecipe, ClusterSettings, Clustering, Linkage, cluster};
+use super::colour::{Rgb, Shade, legend, palette};
 use super::embed::{EmbedSettings, Embedded, embed};
-use super::export::{write_classification, write_clusters, write_error, write_file, write_projection, write_text};
+use super::export::{write_classification, write_clusters, write_error, write_figure, write_file, write_projection, write_text};
+use super::figure::{MapFigure, map as draw_map};
 use super::methods::methods_paragraph;
 use super::project::{ProjectSettings, ProjectSource, Projection, project};
 use super::side::{Method, Side};
@@ -15,7 +17,7 @@ use crate::data::dataset::Dataset;
 use crate::data::import::ImportOptions;
 use crate::data::reading::TransformKind;
 use crate::data::simulate::{SimulationError, SimulationSettings, write_csv};
-use crate::data::taxonomy::Field;
+use crate::data::taxonomy::{Field, LabelColumn};
 use crate::model::Model;
 use crate::progress::Observer;
 use crate::seed::Seed;
@@ -122,7 +124,7 @@ fn report(
     let start = Instant::now();
     let checked = check(files, &ImportOptions::default(), observer)?;
     let embedded = embed(&checked.dataset, Some(&checked.frames), model, &settings.embed, cache, observer)?;
-    let work = Work { dataset: &checked.dataset, embedded: &embedded, settings, observer };
+    let work = Work { dataset: &checked.dataset, embedded: &embedded, simulated, settings, observer };
     let maps = work.maps()?;
     let names = work.names()?;
     let groups = work.groups()?;
@@ -172,11 +174,13 @@ struct Map {
     /// Name of its files, without ending.
     name: &'static str,
     title: String,
+    subtitle: String,
 }
 
 struct Work<'a> {
     dataset: &'a Dataset,
     embedded: &'a Embedded,
+    simulated: bool,
     settings: &'a DemoSettings,
     observer: &'a dyn Observer,
 }
@@ -199,12 +203,37 @@ impl Work<'_> {
                 colour_by,
                 name,
                 title: format!("{what}, coloured by {}", colour_by.title()),
+                subtitle: format!("{}{}, {} specimens", if self.simulated { "simulated: " } else { "" }, self.dataset.name(), self.dataset.len()),
             })
         };
         Ok(vec![
             map(ProjectSource::Embedded(self.embedded), "map-model", "Map of the model's embeddings (UMAP)")?,
             map(ProjectSource::Kmers, "map-6mers", "Map of 6-mer counts (UMAP)")?,
         ])
+    }
+
+    fn write_map(&self, map: &Map) -> Result<(), PipelineError> {
+        const IN_LEGEND: usize = 24;
+        const PIXELS: u32 = 1600;
+        let labels = self.dataset.labels(map.colour_by);
+        let above = Field::RANKS.into_iter().filter(|&rank| rank < map.colour_by);
+        let broader: Vec<&LabelColumn> = above.map(|rank| self.dataset.labels(rank)).collect();
+        let colours = palette(labels, &broader, Shade::Light);
+        let by_row: Vec<Rgb> = (0..self.dataset.len())
+            .map(|row| labels.code(row).map_or(Shade::Light.unlabelled(), |code| colours[code as usize]))
+            .collect();
+        let figure = draw_map(&MapFigure {
+            title: &map.title,
+            subtitle: &map.subtitle,
+            points: &map.projection.points,
+            colours: &by_row,
+            legend_title: map.colour_by.title(),
+            legend: &legend(labels, &colours, IN_LEGEND, Shade::Light),
+        });
+        for ending in ["svg", "png"] {
+            write_figure(&self.settings.folder.join(format!("{}.{ending}", map.name)), &figure, PIXELS)?;
+        }
+        Ok(())
     }
 
     /// Genus and species of every specimen by the others, by the model and the baselines, where there are labels.

@@ -3,6 +3,7 @@
 use super::PipelineError;
 use super::check::CheckRow;
 use super::classify::Classification;
+use super::figure::Figure;
 use crate::analysis::alignment::Aligner;
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
@@ -74,6 +75,24 @@ pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Pipe
 
 pub(super) fn write_error(path: &Path, source: io::Error) -> PipelineError {
     PipelineError::Write { path: path.to_owned(), source }
+}
+
+/// Writes a picture as its name says: `.svg`, or `.png` with that many pixels across.
+///
+/// # Errors
+/// [`PipelineError::Setting`] for another ending, [`PipelineError::Analysis`] for an impossible size, [`PipelineError::Write`].
+pub fn write_figure(path: &Path, figure: &Figure, png_width: u32) -> Result<(), PipelineError> {
+    let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
+    match ending.as_ref().and_then(|ending| ending.to_str()) {
+        Some("svg") => write_text(path, figure.svg()),
+        Some("png") => {
+            let bytes = figure
+                .png(png_width)
+                .map_err(|error| PipelineError::Analysis { step: "drawing", cause: error.to_string() })?;
+            write_file(path, |out| out.write_all(&bytes).map_err(|source| write_error(path, source)))
+        }
+        _ => Err(PipelineError::Setting(format!("'{}': pictures are written as .svg or .png", path.display()))),
+    }
 }
 
 /// A table on its way into a file: tab-separated where the name says `.tsv`, else comma-separated.

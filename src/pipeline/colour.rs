@@ -249,7 +249,7 @@ mod tests {
             let colours = palette(&species, &[&orders], shade);
             let distinct: std::collections::HashSet<Rgb> = colours.iter().copied().collect();
             assert!(distinct.len() > 600, "only {} colours", distinct.len());
-            let mut ranges = vec![[f64::MAX, f64::MIN]; 10];
+            let mut ranges = [[f64::MAX, f64::MIN]; 10];
             for (code, &colour) in colours.iter().enumerate() {
                 let hue = hue(colour);
                 assert!(!(5.0..50.0).contains(&hue), "{colour:?} looks red");

@@ -4,4 +4,5 @@ pub mod columns;
 pub mod log;
 pub mod search;
 pub mod selection;
+pub mod settings;
 pub mod stage;

@@ -1,1 +1,4 @@
 //! The window.
+
+pub mod theme;
+pub mod words;

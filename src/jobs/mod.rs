@@ -9,7 +9,9 @@
 
 mod error;
 mod runner;
+mod task;
 mod waker;
 
 pub use error::{JobError, WorkError};
 pub use runner::{Event, JobId, Kind, Live, Runner};
+pub use task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task};

@@ -13,6 +13,11 @@ impl StageKey {
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         Self(ContentHash::of_parts(parts))
     }
+
+    /// The key as text, to be part of another.
+    pub fn text(&self) -> String {
+        self.0.to_string()
+    }
 }
 
 /// Why there is no result, for a person to read.
@@ -71,9 +76,10 @@ impl<T> Clone for Made<T> {
 }
 
 /// A result in one of its states. The previous result stays on screen until the new one is there.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub enum Stage<T> {
     /// Never asked for.
+    #[default]
     Empty,
     /// Being made.
     Running {
@@ -95,12 +101,6 @@ pub enum Stage<T> {
         /// What was there before.
         previous: Option<Made<T>>,
     },
-}
-
-impl<T> Default for Stage<T> {
-    fn default() -> Self {
-        Self::Empty
-    }
 }
 
 impl<T> Stage<T> {

@@ -2,7 +2,9 @@
 
 pub mod dataset;
 pub mod frame;
+pub mod genetic_code;
 pub mod import;
+pub mod iupac;
 pub mod simulate;
 pub mod taxonomy;
 pub mod tokens;

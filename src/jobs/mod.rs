@@ -11,7 +11,9 @@ mod error;
 mod runner;
 mod task;
 mod waker;
+mod work;
 
 pub use error::{JobError, WorkError};
 pub use runner::{Event, JobId, Kind, Live, Runner};
 pub use task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task};
+pub use work::{Workshop, WorkshopOptions};

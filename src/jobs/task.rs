@@ -22,8 +22,8 @@ pub struct Opened {
     pub paths: Vec<PathBuf>,
     /// The specimens.
     pub dataset: Arc<Dataset>,
-    /// What the reader found; `None` for the demo, which was never a file.
-    pub report: Option<ImportReport>,
+    /// What the reader found.
+    pub report: ImportReport,
 }
 
 /// A table whose columns have to be named before it can be read.
@@ -39,6 +39,16 @@ pub struct ColumnQuestion {
     pub sample: Vec<Vec<String>>,
     /// What the columns seem to be.
     pub guess: ColumnMapping,
+}
+
+impl ColumnQuestion {
+    /// Rows that are shown.
+    pub const SAMPLE: usize = 5;
+
+    /// What a table's column names are remembered by.
+    pub fn header_key(header: &[String]) -> String {
+        header.join("\t")
+    }
 }
 
 /// The specimens nearest to one.
@@ -70,6 +80,11 @@ pub enum Against {
     Others,
     /// Those outside of the split `train` by those in it.
     TrainingSplit,
+}
+
+impl Against {
+    /// The name of the split that holds the labelled reference, as in BIOSCAN-5M.
+    pub const TRAINING_SPLIT: &'static str = "train";
 }
 
 /// One piece of work.
@@ -203,7 +218,12 @@ pub enum Output {
     /// Of [`Task::CheckFrames`], `[U]`.
     Frames(Arc<Vec<FrameCheck>>),
     /// Of [`Task::LoadModel`].
-    Model(Arc<ModelInfo>),
+    Model {
+        /// What is known about the model.
+        info: Arc<ModelInfo>,
+        /// Where it runs, and why there.
+        note: String,
+    },
     /// Of [`Task::Embed`].
     Embedded(Arc<Embedded>),
     /// Of [`Task::Map`].

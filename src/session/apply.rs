@@ -8,7 +8,7 @@ use super::stage::{Problem, Stage, StageKey};
 use super::steps::Step;
 use super::{Command, Effect, Input, Page, Session};
 use crate::data::dataset::Dataset;
-use crate::jobs::{Event, JobError, JobId, Opened, Output, Task};
+use crate::jobs::{ColumnQuestion, Event, JobError, JobId, Opened, Output, Task};
 use crate::pipeline::Method;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl Session {
             Command::NameColumns(answer) => {
                 let Some(question) = self.question.take() else { return };
                 if let Some(mapping) = answer {
-                    self.settings.remember_mapping(header_key(&question.header), mapping.to_string());
+                    self.settings.remember_mapping(ColumnQuestion::header_key(&question.header), mapping.to_string());
                     effects.push(Effect::SaveSettings);
                     self.open(question.paths, effects);
                 }
@@ -201,6 +201,7 @@ impl Session {
         self.selection.reset();
         self.closest = Stage::Empty;
         self.overview = Overview::of(&opened.dataset);
+        self.count_flags(&opened.dataset);
         self.look = Look::first(&opened.dataset, self.look.revision);
         self.choices.rank = None;
         self.choices.compare_with = None;
@@ -216,6 +217,9 @@ impl Session {
             Ok(output) => {
                 if self.results.deliver(step, id, output, opened.dataset.len()) {
                     self.renew_columns(step, &opened.dataset);
+                    if step == Step::Frames {
+                        self.count_flags(&opened.dataset);
+                    }
                 }
             }
             Err(error) => self.results.stage_mut(step).fail(id, Problem::from(&error)),
@@ -285,11 +289,6 @@ impl Session {
         let embedded = embedding.map(|made| made.value);
         effects.push(Effect::Start(job, Task::FindClosest { dataset: Arc::clone(&opened.dataset), embedded, row }));
     }
-}
-
-/// What a mapping is remembered by.
-pub(super) fn header_key(header: &[String]) -> String {
-    header.join("\t")
 }
 
 fn job_name(error: &JobError) -> String {

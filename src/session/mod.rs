@@ -6,6 +6,7 @@
 mod apply;
 pub mod columns;
 mod command;
+pub mod confusion;
 pub mod log;
 pub mod look;
 pub mod overview;
@@ -15,12 +16,14 @@ pub mod selection;
 pub mod settings;
 pub mod stage;
 mod steps;
+#[cfg(test)]
+mod testing;
 
 pub use apply::apply;
 pub use command::{Command, Effect, Input, Page};
-pub use steps::{Step, TRAINING_SPLIT};
+pub use steps::Step;
 
-use crate::data::dataset::Dataset;
+use crate::data::dataset::{Dataset, Flags};
 use crate::data::taxonomy::Field;
 use crate::jobs::{Closest, ColumnQuestion, Opened};
 use crate::pipeline::Method;
@@ -92,6 +95,8 @@ pub struct Session {
     pub closest: Stage<Closest>,
     /// Everything that was said.
     pub log: Log,
+    /// How many specimens carry each flag, after the frame check.
+    flag_counts: Vec<(&'static str, usize)>,
 }
 
 impl Session {
@@ -122,6 +127,30 @@ impl Session {
         ];
         columns.extend(results.into_iter().filter(|(_, there)| *there).map(|(column, _)| column));
         columns
+    }
+
+    /// How many specimens carry each flag.
+    pub fn flag_counts(&self) -> &[(&'static str, usize)] {
+        &self.flag_counts
+    }
+
+    /// How many specimens look like no COI barcode.
+    pub fn not_coi(&self) -> usize {
+        let wanted = Flags::NOT_COI.names().next();
+        self.flag_counts.iter().find(|(name, _)| Some(*name) == wanted).map_or(0, |(_, count)| *count)
+    }
+
+    fn count_flags(&mut self, dataset: &Dataset) {
+        let mut counts: Vec<(&'static str, usize)> = Vec::new();
+        for row in 0..dataset.len() {
+            for name in self.results.flags(dataset, row).names() {
+                match counts.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((name, 1)),
+                }
+            }
+        }
+        self.flag_counts = counts;
     }
 
     /// The step that is running.

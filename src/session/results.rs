@@ -24,6 +24,8 @@ pub struct Results {
     pub kmer_map: Stage<Projection>,
     /// The model.
     pub model: Stage<ModelInfo>,
+    /// Where the model runs, and why there.
+    pub device_note: String,
     /// The embeddings.
     pub embedding: Stage<Embedded>,
     /// The map of the embeddings.
@@ -91,7 +93,11 @@ impl<T> AnyStage for Stage<T> {
 impl Results {
     /// Forgets everything that was made of specimens; the model stays.
     pub(super) fn start_over(&mut self) {
-        *self = Self { model: std::mem::take(&mut self.model), ..Self::default() };
+        *self = Self {
+            model: std::mem::take(&mut self.model),
+            device_note: std::mem::take(&mut self.device_note),
+            ..Self::default()
+        };
     }
 
     /// Names by one method.
@@ -151,7 +157,10 @@ impl Results {
         match (step, output) {
             (Step::Frames, Output::Frames(value)) => self.frames.finish(job, Ok(value)),
             (Step::KmerMap, Output::Map(value)) => self.kmer_map.finish(job, Ok(value)),
-            (Step::Model, Output::Model(value)) => self.model.finish(job, Ok(value)),
+            (Step::Model, Output::Model { info, note }) => {
+                self.device_note = note;
+                self.model.finish(job, Ok(info))
+            }
             (Step::Embedding, Output::Embedded(value)) => self.embedding.finish(job, Ok(value)),
             (Step::ModelMap, Output::Map(value)) => self.model_map.finish(job, Ok(value)),
             (Step::Names(method), Output::Calls(value)) => {

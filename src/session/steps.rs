@@ -14,8 +14,6 @@ use std::sync::Arc;
 const QUICK_MAP: usize = 4000;
 /// Specimens to be named above which the slow baselines wait until somebody asks.
 const SLOW_BASELINES: usize = 3000;
-/// The name of the split that holds the labelled reference, as in BIOSCAN-5M.
-pub const TRAINING_SPLIT: &str = "train";
 
 /// One result that is made by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -120,8 +118,7 @@ impl Session {
         let opened = self.dataset()?;
         let rank = self.rank()?;
         let against = self.against();
-        let slow = matches!(method, Method::Align | Method::Random);
-        if slow && self.queries() > SLOW_BASELINES && !self.choices.compare.contains(&method) {
+        if self.waits_to_be_asked(method) {
             return None;
         }
         let embedding = self.results.embedding.ready();
@@ -169,10 +166,16 @@ impl Session {
     /// By whom specimens are named: by the training split where the file has one, else by all others.
     pub fn against(&self) -> Against {
         let has_split = self.overview.field(Field::Split).is_some_and(|splits| {
-            splits.names.iter().any(|split| split.name == TRAINING_SPLIT)
+            splits.names.iter().any(|split| split.name == Against::TRAINING_SPLIT)
                 && (splits.missing > 0 || splits.names.len() > 1)
         });
         if has_split { Against::TrainingSplit } else { Against::Others }
+    }
+
+    /// Whether a method takes so long on this file that it runs only when somebody asks.
+    pub fn waits_to_be_asked(&self, method: Method) -> bool {
+        let is_slow = matches!(method, Method::Align | Method::Random);
+        is_slow && self.queries() > SLOW_BASELINES && !self.choices.compare.contains(&method)
     }
 
     /// How many specimens are named.
@@ -181,7 +184,7 @@ impl Session {
         let training = self
             .overview
             .field(Field::Split)
-            .and_then(|splits| splits.names.iter().find(|split| split.name == TRAINING_SPLIT))
+            .and_then(|splits| splits.names.iter().find(|split| split.name == Against::TRAINING_SPLIT))
             .map_or(0, |split| split.specimens);
         if self.against() == Against::TrainingSplit { all - training } else { all }
     }

@@ -109,11 +109,12 @@ impl Chooser {
     pub fn show(&mut self, ctx: &Context) -> Option<Chosen> {
         let prompt = self.prompt.as_mut()?;
         let mut done = false;
-        let modal = Modal::new(egui::Id::new("path prompt")).show(ctx, |ui| {
+        let modal = Modal::new(egui::Id::unique("path prompt")).show(ctx, |ui| {
             ui.set_width(theme::DIALOG);
             ui.heading(prompt.purpose.title());
             let label = ui.label(prompt.purpose.hint());
-            let field = ui.add(TextEdit::singleline(&mut prompt.text).desired_width(f32::INFINITY)).labelled_by(label.id);
+            let field =
+                ui.add(TextEdit::singleline(&mut prompt.text).desired_width(f32::INFINITY)).labelled_by(label.id);
             if std::mem::take(&mut prompt.fresh) {
                 field.request_focus();
             }

@@ -8,7 +8,7 @@ use super::topbar::TopBar;
 use super::views::{Views, welcome};
 use super::{statusbar, theme};
 use crate::session::{Command, Page};
-use egui::{Align2, CentralPanel, Frame, Margin, Panel, Rect, RichText, Sense, TextStyle, Ui, WidgetInfo, WidgetType, vec2};
+use egui::{Align2, CentralPanel, Frame, Margin, Panel, Rect, RichText, Role, Sense, TextStyle, Ui, WidgetInfo, vec2};
 
 /// The parts of the window that remember something from frame to frame.
 pub struct Parts<'a> {
@@ -28,14 +28,20 @@ pub struct Parts<'a> {
 pub fn show(ui: &mut Ui, scope: &mut Scope<'_>, parts: &mut Parts<'_>) {
     let dialog_open = parts.overlay.is_some() || parts.prompting || scope.session.question.is_some();
     keys::answer(&ui.ctx().clone(), scope, dialog_open);
-    let bar = Frame::NONE.fill(theme::tokens(ui).panel).inner_margin(Margin::symmetric(theme::PANEL_MARGIN, theme::BAR_MARGIN));
+    let bar = Frame::NONE
+        .fill(theme::tokens(ui).panel)
+        .inner_margin(Margin::symmetric(theme::PANEL_MARGIN, theme::BAR_MARGIN));
     Panel::top("top bar").frame(bar).show(ui, |ui| parts.top_bar.show(ui, scope));
     Panel::bottom("status bar").frame(bar).show(ui, |ui| statusbar::show(ui, scope));
     let side = Frame::NONE.fill(theme::tokens(ui).panel);
     let inside = side.inner_margin(Margin::same(theme::PANEL_MARGIN));
     if scope.session.dataset().is_some() {
         let navigation = side.inner_margin(Margin::symmetric(0, theme::PANEL_MARGIN));
-        Panel::left("navigation").frame(navigation).resizable(false).exact_size(theme::NAVIGATION).show(ui, |ui| navigate(ui, scope));
+        Panel::left("navigation")
+            .frame(navigation)
+            .resizable(false)
+            .exact_size(theme::NAVIGATION)
+            .show(ui, |ui| navigate(ui, scope));
         let [first, least, most] = theme::SPECIMEN;
         Panel::right("specimen")
             .frame(inside)
@@ -73,8 +79,9 @@ fn navigate(ui: &mut Ui, scope: &mut Scope<'_>) {
     ui.spacing_mut().item_spacing.y = 0.0;
     for (index, page) in Page::ALL.into_iter().enumerate() {
         let chosen = scope.session.page == page;
-        let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), theme::CONTROL + theme::GAP), Sense::click());
-        response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, chosen, page.title()));
+        let (rect, response) =
+            ui.allocate_exact_size(vec2(ui.available_width(), theme::CONTROL + theme::GAP), Sense::click());
+        response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, page.title()));
         draw_entry(ui, rect, page.title(), chosen, response.hovered() || response.has_focus());
         if response.on_hover_text(format!("{} ({})", page.title(), index + 1)).clicked() {
             scope.ask(Command::Show(page));
@@ -105,7 +112,8 @@ fn dropped_files(ui: &Ui, scope: &mut Scope<'_>) {
         scope.ask(Command::Open(dropped));
     }
     if hovering {
-        let painter = ui.ctx().layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::new("drop here")));
+        let painter =
+            ui.ctx().layer_painter(egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop here")));
         let rect = ui.ctx().content_rect();
         let tokens = theme::tokens(ui);
         painter.rect_filled(rect, 0.0, tokens.selected.gamma_multiply(0.9));

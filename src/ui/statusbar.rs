@@ -37,7 +37,11 @@ fn idle_text(scope: &Scope<'_>) -> String {
         return "Nothing is open".to_owned();
     }
     let failed = Step::ALL.iter().filter(|&&step| scope.session.results.stage(step).problem().is_some()).count();
-    if failed > 0 { format!("{} could not be finished", words::counted(failed, "step", "steps")) } else { "Ready".to_owned() }
+    if failed > 0 {
+        format!("{} could not be finished", words::counted(failed, "step", "steps"))
+    } else {
+        "Ready".to_owned()
+    }
 }
 
 fn facts(ui: &mut Ui, scope: &mut Scope<'_>) {

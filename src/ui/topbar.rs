@@ -7,7 +7,7 @@ use crate::session::Command;
 use crate::session::search::Hit;
 use crate::session::selection::Mode;
 use crate::session::settings::Shade;
-use egui::{Align, Key, Layout, Popup, PopupCloseBehavior, Response, RichText, TextEdit, Ui, WidgetInfo, WidgetType};
+use egui::{Align, Key, Layout, Popup, PopupCloseBehavior, Response, RichText, Role, TextEdit, Ui, WidgetInfo};
 use std::path::PathBuf;
 
 /// What the bar remembers from frame to frame.
@@ -27,7 +27,7 @@ impl TopBar {
             model_menu(ui, scope);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let help = ui.button("?").on_hover_text("Keyboard shortcuts (?)");
-                help.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, "Help: keyboard shortcuts"));
+                help.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Help: keyboard shortcuts"));
                 if help.clicked() {
                     scope.asked.push(Asked::Overlay(Overlay::Shortcuts));
                 }
@@ -43,11 +43,11 @@ impl TopBar {
     fn search(&mut self, ui: &mut Ui, scope: &mut Scope<'_>) {
         let mut text = scope.session.look.search.clone();
         let field = TextEdit::singleline(&mut text)
-            .id(egui::Id::new("search"))
+            .id(egui::Id::unique("search"))
             .hint_text("Find specimen or taxon ( / )")
             .desired_width(theme::SEARCH);
         let response = ui.add(field);
-        response.widget_info(|| WidgetInfo::labeled(WidgetType::TextEdit, true, "Find specimen or taxon"));
+        response.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Find specimen or taxon"));
         if std::mem::take(&mut self.to_search) {
             response.request_focus();
         }
@@ -58,7 +58,7 @@ impl TopBar {
         if entered && let Some(hit) = scope.session.look.hits.first() {
             take(scope, hit.clone());
         }
-        let popup_id = egui::Id::new("search hits");
+        let popup_id = egui::Id::unique("search hits");
         let open = !text.trim().is_empty() && (response.has_focus() || Popup::is_id_open(ui.ctx(), popup_id));
         hits(&response, popup_id, open && !entered, scope);
     }
@@ -113,7 +113,7 @@ fn history(ui: &mut Ui, scope: &mut Scope<'_>) {
         (selection.can_go_back(), "⬅", "Selection before (Alt and left arrow)", Command::Back),
     ] {
         let button = ui.add_enabled(enabled, egui::Button::new(sign)).on_hover_text(name);
-        button.widget_info(|| WidgetInfo::labeled(WidgetType::Button, enabled, name));
+        button.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
         if button.clicked() {
             scope.ask(command);
         }
@@ -194,7 +194,10 @@ fn appearance_menu(ui: &mut Ui, scope: &mut Scope<'_>) {
             scope.ask(Command::SetStill(still));
         }
         let mut zoom = settings.zoom.unwrap_or(1.0);
-        let slider = egui::Slider::new(&mut zoom, 0.75..=2.0).step_by(0.05).text("Size of everything").update_while_editing(false);
+        let slider = egui::Slider::new(&mut zoom, 0.75..=2.0)
+            .step_by(0.05)
+            .text("Size of everything")
+            .update_while_editing(false);
         let slider = ui.add(slider);
         if slider.drag_stopped() || (slider.changed() && !slider.dragged()) {
             scope.ask(Command::SetZoom(zoom));

@@ -8,18 +8,21 @@ use std::time::SystemTime;
 
 /// Draws the log. Returns whether it should be closed.
 pub fn show(ctx: &Context, session: &Session) -> bool {
-    let modal = Modal::new(egui::Id::new("log")).show(ctx, |ui| {
+    let modal = Modal::new(egui::Id::unique("log")).show(ctx, |ui| {
         ui.set_width(theme::READING);
         ui.heading("Log");
         if session.log.entries().is_empty() {
             ui.label("Nothing had to be said yet.");
         }
-        ScrollArea::vertical().max_height(ui.ctx().content_rect().height() * 0.6).auto_shrink([false, true]).show(ui, |ui| {
-            // The latest first: that is what one looks for.
-            for (index, entry) in session.log.entries().iter().enumerate().rev() {
-                show_entry(ui, index, entry);
-            }
-        });
+        ScrollArea::vertical().max_height(ui.ctx().content_rect().height() * 0.6).auto_shrink([false, true]).show(
+            ui,
+            |ui| {
+                // The latest first: that is what one looks for.
+                for (index, entry) in session.log.entries().iter().enumerate().rev() {
+                    show_entry(ui, index, entry);
+                }
+            },
+        );
         ui.horizontal(|ui| {
             if ui.button("Close").clicked() {
                 ui.close();

@@ -6,7 +6,7 @@ use egui::{Context, Grid, Modal, RichText};
 
 /// Draws the help. Returns whether it should be closed.
 pub fn show(ctx: &Context) -> bool {
-    let modal = Modal::new(egui::Id::new("shortcuts")).show(ctx, |ui| {
+    let modal = Modal::new(egui::Id::unique("shortcuts")).show(ctx, |ui| {
         ui.set_width(theme::DIALOG);
         ui.heading("Keyboard and mouse");
         Grid::new("shortcuts").num_columns(2).spacing([theme::GROUP_GAP, theme::GRID]).show(ui, |ui| {

@@ -1,7 +1,7 @@
 //! Bar charts: lengths that can be compared at a glance, with the numbers beside them.
 
 use crate::ui::{theme, words};
-use egui::{Align2, Rect, Response, Sense, TextStyle, Ui, Vec2, WidgetInfo, WidgetType, pos2, vec2};
+use egui::{Align2, Rect, Response, Role, Sense, TextStyle, Ui, Vec2, WidgetInfo, pos2, vec2};
 
 /// One bar of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub fn list(ui: &mut Ui, bars: &[Bar], total: usize, hint: &str) -> Option<usize
         let share = if total == 0 { 0.0 } else { bar.count as f32 / total as f32 };
         draw(ui, rect, bar, share, counts, &response);
         let label = format!("{}: {}", bar.name, words::count(bar.count));
-        response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, true, &label));
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &label));
         let part = format!("{label} ({})\n{hint}", words::percent(f64::from(share)));
         if response.on_hover_text(part).clicked() {
             clicked = Some(index);
@@ -46,7 +46,11 @@ fn draw(ui: &Ui, rect: Rect, bar: &Bar, share: f32, counts: f32, response: &Resp
         pos2(rect.right() - counts, rect.center().y + theme::BAR / 2.0),
     );
     painter.rect_filled(track, 0.0, tokens.bars[1]);
-    painter.rect_filled(Rect::from_min_size(track.min, vec2(track.width() * share, track.height())), 0.0, tokens.bars[0]);
+    painter.rect_filled(
+        Rect::from_min_size(track.min, vec2(track.width() * share, track.height())),
+        0.0,
+        tokens.bars[0],
+    );
     painter.text(rect.right_center(), Align2::RIGHT_CENTER, words::count(bar.count), font, tokens.text);
 }
 
@@ -96,7 +100,7 @@ pub fn histogram(ui: &mut Ui, histogram: &Histogram, name: &str, unit: &str) -> 
     let tokens = theme::tokens(ui);
     let size = vec2(ui.available_width(), theme::CHART);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, name));
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
     let most = histogram.counts.iter().copied().max().filter(|&most| most > 0)?;
     let axis = ui.text_style_height(&TextStyle::Small) + theme::GRID;
     let plot = Rect::from_min_max(rect.min, pos2(rect.right(), rect.bottom() - axis));

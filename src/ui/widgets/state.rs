@@ -2,7 +2,7 @@
 
 use crate::jobs::Live;
 use crate::session::stage::Problem;
-use crate::session::{Command, Session, Step};
+use crate::session::{Command, Step};
 use crate::ui::scope::Scope;
 use crate::ui::{theme, words};
 use egui::{CollapsingHeader, Frame, Margin, ProgressBar, RichText, Ui};
@@ -34,7 +34,7 @@ pub fn waiting(ui: &mut Ui, scope: &mut Scope<'_>, wanted: &str, steps: &[Step])
             of_step(ui, scope, failed);
         } else {
             ui.label(RichText::new(format!("{} is being made", words::capitalised(wanted))).heading());
-            let running = scope.session.running().map_or("another step", |step| what_runs(scope.session, step));
+            let running = scope.session.running().map_or("another step", what_runs);
             ui.label(format!("It appears here by itself. Running now: {running}."));
             if let Some(live) = scope.live {
                 progress(ui, live);
@@ -43,7 +43,7 @@ pub fn waiting(ui: &mut Ui, scope: &mut Scope<'_>, wanted: &str, steps: &[Step])
     });
 }
 
-fn what_runs(_session: &Session, step: Step) -> &'static str {
+fn what_runs(step: Step) -> &'static str {
     match step {
         Step::Frames => "checking reading frames",
         Step::KmerMap => "the first map, from 6-mer counts",

@@ -2,7 +2,7 @@
 
 use crate::session::columns::Sorting;
 use crate::ui::theme;
-use egui::{Align, Layout, Modifiers, Sense, Ui, WidgetInfo, WidgetType};
+use egui::{Align, Layout, Modifiers, Role, Sense, Ui, WidgetInfo};
 use egui_extras::{Column, TableBuilder, TableRow};
 
 /// A column of a table.
@@ -76,7 +76,8 @@ impl Table<'_> {
         }
         ui.push_id(self.id, |ui| {
             let mut builder = TableBuilder::new(ui).striped(true).resizable(true).sense(Sense::click());
-            builder = builder.cell_layout(Layout::left_to_right(Align::Center)).auto_shrink([false, self.height.is_some()]);
+            builder =
+                builder.cell_layout(Layout::left_to_right(Align::Center)).auto_shrink([false, self.height.is_some()]);
             if let Some(height) = self.height {
                 builder = builder.max_scroll_height(height).min_scrolled_height(height.min(4.0 * theme::ROW));
             } else {
@@ -110,7 +111,7 @@ impl Table<'_> {
                 let button = egui::Button::new(text).frame(false).truncate();
                 let response = ui.add(button).on_hover_text(format!("{} (click to sort)", column.hint));
                 response.widget_info(|| {
-                    WidgetInfo::labeled(WidgetType::Button, true, format!("Sort {} by {}", self.name, column.title))
+                    WidgetInfo::labeled(Role::Button, true, format!("Sort {} by {}", self.name, column.title))
                 });
                 if response.clicked() {
                     answer.sorting = Some(Sorting::clicked(self.sorting, index, !column.number));
@@ -140,7 +141,7 @@ impl Table<'_> {
         }
         let response = row.response();
         let name = format!("{}, row {}", self.name, position + 1);
-        response.widget_info(|| WidgetInfo::selected(WidgetType::SelectableLabel, true, selected(position), &name));
+        response.widget_info(|| WidgetInfo::selected(Role::Button, true, selected(position), &name));
         if response.clicked() {
             answer.chosen = Some((position, response.ctx.input(|input| input.modifiers)));
         }

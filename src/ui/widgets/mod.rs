@@ -1,0 +1,6 @@
+//! Building blocks of the views.
+
+pub mod bars;
+pub mod sequence;
+pub mod state;
+pub mod table;

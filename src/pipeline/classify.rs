@@ -5,6 +5,7 @@ use super::side::{Method, Side};
 use super::{PipelineError, Provenance};
 use crate::analysis::alignment::Aligner;
 use crate::analysis::classify::{VoteSettings, Votes, vote};
+use crate::analysis::kmer::{COUNTED_K, SHORTLIST_K, SHORTLIST_LENGTH};
 use crate::analysis::knn::Neighbours;
 use crate::analysis::metrics::{Scores, bootstrap_interval, scores};
 use crate::data::dataset::Dataset;
@@ -180,7 +181,7 @@ fn run(
         identical.as_ref().is_some_and(|identical| identical[at] == Some(candidate as u32))
     };
     let kept = settings.vote.k.max(settings.neighbours).max(1);
-    let asked = if settings.method == Method::Align { super::likeness::SHORTLIST } else { (kept + 1).max(LOOK_AHEAD) };
+    let asked = if settings.method == Method::Align { SHORTLIST_LENGTH } else { (kept + 1).max(LOOK_AHEAD) };
     let hits = nearest_in_pool(reference, &pool, &queries, asked.min(pool.len()), &set_aside, observer)?;
 
     let at_of_unique: HashMap<usize, usize> =
@@ -412,11 +413,13 @@ fn provenance(
     if let Some(transform) = reference.describe_transform() {
         provenance = provenance.with("transform", transform);
     }
-    if settings.method == Method::Align {
-        provenance = provenance.with("shortlist", super::likeness::SHORTLIST);
-    }
-    if matches!(settings.method, Method::Kmer | Method::Align) {
-        provenance = provenance.with("k-mer length", super::likeness::KMER);
+    match settings.method {
+        Method::Kmer => provenance = provenance.with("k-mer length", COUNTED_K),
+        Method::Align => {
+            let shortlist = format!("the {SHORTLIST_LENGTH} references that share most {SHORTLIST_K}-mers");
+            provenance = provenance.with("aligned with", shortlist);
+        }
+        Method::Model | Method::Random => {}
     }
     let votes = match settings.vote.votes {
         Votes::Uniform => "uniform".to_owned(),

@@ -13,14 +13,14 @@ use super::classify::{ClassifySettings, RESAMPLES, classify, species_groups};
 use super::cluster::{ClusterRecipe, Linkage, groups, ward_umap};
 use super::embed::{EmbedSettings, Embedded, embed};
 use super::error::stop_or;
-use super::likeness::{KMER, Pool, Queries, Reference, SHORTLIST, nearest_in_pool, uniques_of};
+use super::likeness::{Pool, Queries, Reference, nearest_in_pool, uniques_of};
 use super::side::{Method, Side};
 use super::subset::{rows_of_split, subset};
 use super::{PipelineError, Provenance};
 use crate::analysis::agreement::agreement;
 use crate::analysis::classify::{VoteSettings, Votes};
 use crate::analysis::cluster::{Recipe, cluster as clusters_of};
-use crate::analysis::kmer::KmerCounts;
+use crate::analysis::kmer::{KmerCounts, SHORTLIST_LENGTH};
 use crate::analysis::knn::{Neighbours, VectorSource};
 use crate::analysis::metrics::harmonic_mean;
 use crate::analysis::umap::{NeighbourGraph, UmapSettings, umap_of_graph};
@@ -173,7 +173,7 @@ pub fn evaluate(
     }
     provenance = provenance
         .with("k", 1)
-        .with("shortlist of align", super::likeness::SHORTLIST)
+        .with("shortlist of align", SHORTLIST_LENGTH)
         .with("bootstrap over species", format!("{RESAMPLES} resamples"));
     Ok(EvaluationReport {
         results,
@@ -193,7 +193,7 @@ const NOTES: [&str; 5] = [
     "bin_reconstruction: 'ami' and 'harmonic_mean' use the published recipe (UMAP to 50 dimensions, 15 neighbours, Ward), which is \
      told the true number of BINs; 'ami_threshold' is average linkage cut at a distance that the data suggest, told nothing.",
     "Harmonic mean 2AB/(A+B) of open-world genus accuracy and AMI; the paper does not state the formula that it used.",
-    "align: the best identity among the 256 references that share most 6-mers. Its BIN reconstruction lays out the neighbours by \
+    "align: the best identity among the 256 references that share most k-mers. Its BIN reconstruction lays out the neighbours by \
      identity, and cuts single linkage over them.",
     "random: a randomly initialised encoder of the model's shape, read as the model reads.",
 ];
@@ -384,7 +384,7 @@ impl MethodRun<'_> {
             Method::Align => self.group_by_alignment(reference, true_number, observer)?,
             Method::Kmer => {
                 let sequences: Vec<&[u8]> = uniques.iter().map(|&unique| part.unique_sequence(unique)).collect();
-                let counts = KmerCounts::new(&sequences, KMER);
+                let counts = KmerCounts::new(sequences.iter().copied());
                 let mut vectors = Array2::zeros((counts.len(), counts.dim()));
                 counts.fill(0..counts.len(), vectors.as_slice_mut().expect("a fresh array is contiguous"));
                 self.group_vectors(vectors.view(), true_number, observer)?
@@ -424,7 +424,7 @@ impl MethodRun<'_> {
         let pool = Pool::new(part, with_bin, |_| true);
         let queries = Queries { dataset: part, uniques: uniques_of(part, with_bin), vectors: None };
         let itself = |query: usize, other: usize| query == other;
-        let near = nearest_in_pool(reference, &pool, &queries, SHORTLIST.min(pool.len()), &itself, observer)?;
+        let near = nearest_in_pool(reference, &pool, &queries, SHORTLIST_LENGTH.min(pool.len()), &itself, observer)?;
         let mut joined = DisjointSets::new(pool.len());
         for query in 0..pool.len() {
             let close = near.of(query).filter(|(_, identity)| 1.0 - identity <= ALIGNMENT_THRESHOLD);
@@ -432,7 +432,7 @@ impl MethodRun<'_> {
         }
         let sequences = queries.sequences();
         let (graph, settings) = ward_graph(&near, self.settings.seed);
-        let reduced = umap_of_graph(&graph, &KmerCounts::new(&sequences, KMER), &settings, observer)
+        let reduced = umap_of_graph(&graph, &KmerCounts::new(sequences.iter().copied()), &settings, observer)
             .map_err(|error| stop_or(error, "reducing the alignments"))?;
         let recipe = Recipe::Ward { clusters: true_number.clamp(1, pool.len()) };
         let with_number = clusters_of(reduced.view(), &recipe, observer).map_err(|error| stop_or(error, "grouping"))?;

@@ -72,7 +72,7 @@ pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Pipe
     })
 }
 
-fn write_error(path: &Path, source: io::Error) -> PipelineError {
+pub(super) fn write_error(path: &Path, source: io::Error) -> PipelineError {
     PipelineError::Write { path: path.to_owned(), source }
 }
 

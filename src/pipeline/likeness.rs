@@ -5,7 +5,7 @@ use super::embed::apply_transform;
 use super::error::stop_or;
 use super::side::{Method, Side};
 use crate::analysis::alignment::Aligner;
-use crate::analysis::kmer::{KmerCounts, KmerShortlist};
+use crate::analysis::kmer::{KmerCounts, KmerShortlist, SHORTLIST_LENGTH};
 use crate::analysis::knn::{Neighbours, Rows, nearest};
 use crate::analysis::transform::Transform;
 use crate::data::dataset::Dataset;
@@ -16,11 +16,6 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// How many references `align` aligns a query with: those that share most 6-mers.
-pub const SHORTLIST: usize = 256;
-/// Length of the k-mers that are counted.
-pub const KMER: usize = 6;
 
 /// The specimens of a reference, made ready for one method: embeddings transformed, with the transform to be used on queries.
 pub struct Reference<'a> {
@@ -170,8 +165,8 @@ pub(super) fn nearest_in_pool(
             Ok(nearest(&queries, &references, k, excluded, observer)?)
         }
         Method::Kmer => {
-            let references = KmerCounts::new(&pool.sequences(), KMER);
-            let queries = KmerCounts::new(&queries.sequences(), KMER);
+            let references = KmerCounts::new(pool.sequences());
+            let queries = KmerCounts::new(queries.sequences());
             Ok(nearest(&queries, &references, k, excluded, observer)?)
         }
         Method::Align => nearest_by_alignment(pool, queries, k, excluded, observer),
@@ -192,26 +187,32 @@ fn nearest_by_alignment(
     let references = pool.sequences();
     let sequences = queries.sequences();
     observer.progress(Progress::new("aligning", 0, sequences.len(), "barcodes"))?;
-    let shortlist = KmerShortlist::new(&references, KMER);
+    let shortlist = KmerShortlist::new(&references, observer)?;
     let done = AtomicUsize::new(0);
     let found: Vec<Vec<(u32, f32)>> = sequences
         .par_iter()
         .enumerate()
-        .map_init(Aligner::new, |aligner, (at, query)| {
-            observer.progress(Progress::new("aligning", done.load(Ordering::Relaxed), sequences.len(), "barcodes"))?;
-            // A few more are asked for, because those that are excluded do not count.
-            let mut hits: Vec<(u32, f32)> = shortlist
-                .most_shared(query, SHORTLIST + 1)
-                .into_iter()
-                .filter(|&candidate| !excluded(at, candidate as usize))
-                .take(SHORTLIST)
-                .map(|candidate| (candidate, aligner.identity(query, references[candidate as usize])))
-                .collect();
-            hits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-            hits.truncate(k);
-            done.fetch_add(1, Ordering::Relaxed);
-            Ok(hits)
-        })
+        .map_init(
+            || (Aligner::new(), shortlist.search()),
+            |(aligner, search), (at, query)| {
+                observer.progress(Progress::new(
+                    "aligning",
+                    done.load(Ordering::Relaxed),
+                    sequences.len(),
+                    "barcodes",
+                ))?;
+                let shortlisted =
+                    search.most_shared(query, SHORTLIST_LENGTH, |candidate| excluded(at, candidate as usize));
+                let mut hits: Vec<(u32, f32)> = shortlisted
+                    .into_iter()
+                    .map(|candidate| (candidate, aligner.identity(query, references[candidate as usize])))
+                    .collect();
+                hits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                hits.truncate(k);
+                done.fetch_add(1, Ordering::Relaxed);
+                Ok(hits)
+            },
+        )
         .collect::<Result<_, PipelineError>>()?;
     let mut neighbours = Neighbours {
         index: Array2::from_elem((found.len(), k), u32::MAX),

@@ -166,7 +166,7 @@ pub fn project(
             provenance = provenance
                 .with("neighbours", settings.neighbours)
                 .with("min_dist", settings.min_dist)
-                .with("metric", settings.metric);
+                .with("metric", metric_name(settings.metric));
             let points =
                 umap(vectors.view(), &umap_settings, &by_row).map_err(|error| stop_or(error, "the projection"))?;
             (points_of(points.view()), None)
@@ -185,6 +185,13 @@ pub fn project(
         seconds: start.elapsed().as_secs_f64(),
         provenance,
     })
+}
+
+fn metric_name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Cosine => "cosine",
+        Metric::Euclidean => "euclidean",
+    }
 }
 
 /// The vectors under a transform that is fitted on themselves, and its description.
@@ -209,7 +216,7 @@ const KMER_SAMPLE: usize = 2000;
 /// 6-mer counts of the unique barcodes, each scaled to unit length, as principal components of a sample, `[U, <= 50]`.
 fn reduced_kmers(dataset: &Dataset, seed: Seed, observer: &dyn Observer) -> Result<Array2<f32>, PipelineError> {
     let sequences: Vec<&[u8]> = (0..dataset.unique_len()).map(|unique| dataset.unique_sequence(unique)).collect();
-    let counts = KmerCounts::new(&sequences, 6);
+    let counts = KmerCounts::new(sequences.iter().copied());
     let width = counts.dim();
     let mut chosen =
         sample(&mut seed.stream("project/kmer-sample"), counts.len(), counts.len().min(KMER_SAMPLE)).into_vec();

@@ -16,7 +16,7 @@ pub enum Method {
     Model,
     /// Cosine of overlapping 6-mer counts.
     Kmer,
-    /// Percent identity of the alignment with the 256 references that share most 6-mers.
+    /// Percent identity of the alignment with the 256 references that share most k-mers.
     Align,
     /// Cosine of embeddings by a randomly initialised encoder of the model's shape, read as the model reads.
     Random,

@@ -1,0 +1,3 @@
+//! Building blocks of the views.
+
+pub mod map;

@@ -12,6 +12,8 @@ use rayon::prelude::*;
 
 /// Rows of pixels that one task fills. Fixed, so that the sums do not depend on the number of threads.
 const BAND: usize = 64;
+/// Pixels of a row that are skipped together where there are no points.
+const BLOCK: usize = 16;
 /// Weight of the neighbouring pixel, per axis.
 const SPREAD: f32 = 0.5;
 
@@ -26,6 +28,8 @@ pub struct Raster {
     /// Premultiplied colours.
     pub pixels: Vec<Color32>,
     sums: Vec<Sum>,
+    /// Which blocks of a row of pixels hold points, `[height * blocks]`. Most of a map is empty, and all the rest is skipped.
+    occupied: Vec<bool>,
 }
 
 impl Raster {
@@ -41,13 +45,13 @@ impl Raster {
         opacity: f32,
     ) {
         let size = viewport.rect.size() * pixels_per_point;
-        self.size = [size.x.round().max(1.0) as usize, size.y.round().max(1.0) as usize];
-        self.pixels.clear();
-        self.pixels.resize(self.size[0] * self.size[1], Color32::TRANSPARENT);
+        self.resize([size.x.round().max(1.0) as usize, size.y.round().max(1.0) as usize]);
         let grid = PixelGrid::new(viewport, self.size);
         for &layer in layers {
-            self.count(index, painted, layer, &grid);
-            self.blend(opacity);
+            let most = self.count(index, painted, layer, &grid);
+            if most > 0.0 {
+                self.blend(&Tones::new(opacity, most));
+            }
         }
     }
 
@@ -56,57 +60,94 @@ impl Raster {
         self.sums.iter().map(|sum| sum[3] as u32)
     }
 
-    fn count(&mut self, index: &MapIndex, painted: &Painted, layer: Layer, grid: &PixelGrid) {
-        let [width, height] = self.size;
-        self.sums.resize(width * height, [0.0; 4]);
-        self.sums.par_chunks_mut(width * BAND).enumerate().for_each(|(band, sums)| {
-            sums.fill([0.0; 4]);
-            let rows = band * BAND..band * BAND + sums.len() / width;
-            for slot in index.runs(grid.area_of_rows(rows.clone())).flatten() {
-                if !painted.is_in(slot, layer) {
-                    continue;
-                }
-                if let Some([x, y]) = grid.pixel(index.points()[slot]).filter(|[_, y]| rows.contains(y)) {
-                    let fill = painted.fills()[slot];
-                    let sum = &mut sums[(y - rows.start) * width + x];
-                    sum[0] += f32::from(fill.r());
-                    sum[1] += f32::from(fill.g());
-                    sum[2] += f32::from(fill.b());
-                    sum[3] += 1.0;
-                }
-            }
-        });
+    fn blocks(&self) -> usize {
+        self.size[0].div_ceil(BLOCK)
     }
 
-    fn blend(&mut self, opacity: f32) {
-        let [width, height] = self.size;
-        let most = self.sums.par_iter().map(|sum| sum[3]).reduce(|| 0.0, f32::max);
-        if most == 0.0 {
-            return;
+    fn resize(&mut self, size: [usize; 2]) {
+        self.pixels.clear();
+        self.pixels.resize(size[0] * size[1], Color32::TRANSPARENT);
+        if self.size != size {
+            self.size = size;
+            self.sums = vec![[0.0; 4]; size[0] * size[1]];
+            self.occupied = vec![false; size[1] * self.blocks()];
         }
-        let tones = Tones::new(opacity, most);
-        let sums = &self.sums;
-        self.pixels.par_chunks_mut(width).enumerate().for_each(|(y, pixels)| {
-            let above = (y > 0).then(|| &sums[(y - 1) * width..y * width]);
-            let below = (y + 1 < height).then(|| &sums[(y + 1) * width..(y + 2) * width]);
-            let here = &sums[y * width..(y + 1) * width];
-            let down = |x: usize| spread(here[x], above.map(|row| row[x]), below.map(|row| row[x]));
-            let (mut left, mut middle) = (None, down(0));
-            for (x, pixel) in pixels.iter_mut().enumerate() {
-                let right = (x + 1 < width).then(|| down(x + 1));
-                let sum = spread(middle, left, right);
-                if sum[3] > 0.0 {
-                    *pixel = over(*pixel, sum, &tones);
+    }
+
+    /// Sums up the points of a layer; the largest number in a pixel.
+    fn count(&mut self, index: &MapIndex, painted: &Painted, layer: Layer, grid: &PixelGrid) -> f32 {
+        let ([width, height], blocks) = (self.size, self.blocks());
+        let sums = self.sums.par_chunks_mut(width * BAND);
+        let occupied = self.occupied.par_chunks_mut(blocks * BAND);
+        let bands = sums.zip(occupied).enumerate().map(|(band, (sums, occupied))| {
+            clear(sums, occupied, width);
+            let rows = band * BAND..(band * BAND + BAND).min(height);
+            let mut most = 0.0_f32;
+            for run in index.runs(grid.area_of_rows(rows.clone())) {
+                for (&point, fill) in index.points()[run.clone()].iter().zip(painted.fills_in(run, layer)) {
+                    let (Some(fill), Some([x, y])) = (fill, grid.pixel(point)) else { continue };
+                    if !rows.contains(&y) {
+                        continue;
+                    }
+                    let line = y - rows.start;
+                    let sum = &mut sums[line * width + x];
+                    let [red, green, blue, _] = fill.to_array().map(f32::from);
+                    *sum = [sum[0] + red, sum[1] + green, sum[2] + blue, sum[3] + 1.0];
+                    most = most.max(sum[3]);
+                    occupied[line * blocks + x / BLOCK] = true;
                 }
-                left = Some(middle);
-                middle = right.unwrap_or_default();
+            }
+            most
+        });
+        bands.reduce(|| 0.0, f32::max)
+    }
+
+    fn blend(&mut self, tones: &Tones) {
+        let ([width, height], blocks) = (self.size, self.blocks());
+        let (sums, occupied) = (&self.sums, &self.occupied);
+        let beyond = vec![[0.0; 4]; width];
+        let line_of = |y: usize| if y < height { &sums[y * width..(y + 1) * width] } else { &beyond[..] };
+        self.pixels.par_chunks_mut(width).enumerate().for_each(|(y, pixels)| {
+            let (above, here, below) = (line_of(y.wrapping_sub(1)), line_of(y), line_of(y + 1));
+            let down = |x: usize| match (above.get(x), here.get(x), below.get(x)) {
+                (Some(above), Some(here), Some(below)) => spread(*here, *above, *below),
+                _ => [0.0; 4],
+            };
+            let lines = y.saturating_sub(1)..(y + 2).min(height);
+            for block in 0..blocks {
+                let beside = block.saturating_sub(1)..(block + 2).min(blocks);
+                let near = |line: usize| occupied[line * blocks..][beside.clone()].contains(&true);
+                if !lines.clone().any(near) {
+                    continue;
+                }
+                let first = block * BLOCK;
+                let (mut left, mut middle) = (down(first.wrapping_sub(1)), down(first));
+                let end = (first + BLOCK).min(width);
+                for (pixel, x) in pixels[first..end].iter_mut().zip(first..) {
+                    let right = down(x + 1);
+                    let sum = spread(middle, left, right);
+                    if sum[3] > 0.0 {
+                        *pixel = over(*pixel, sum, tones);
+                    }
+                    (left, middle) = (middle, right);
+                }
             }
         });
     }
 }
 
-fn spread(middle: Sum, before: Option<Sum>, after: Option<Sum>) -> Sum {
-    let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+/// Empties the blocks that held points.
+fn clear(sums: &mut [Sum], occupied: &mut [bool], width: usize) {
+    let blocks = width.div_ceil(BLOCK);
+    for (line, occupied) in sums.chunks_mut(width).zip(occupied.chunks_mut(blocks)) {
+        for (block, _) in line.chunks_mut(BLOCK).zip(&*occupied).filter(|(_, occupied)| **occupied) {
+            block.fill([0.0; 4]);
+        }
+        occupied.fill(false);
+    }
+}
+
+fn spread(middle: Sum, before: Sum, after: Sum) -> Sum {
     std::array::from_fn(|part| middle[part] + SPREAD * (before[part] + after[part]))
 }
 
@@ -144,14 +185,11 @@ impl Tones {
 fn over(under: Color32, sum: Sum, tones: &Tones) -> Color32 {
     let alpha = tones.of(sum[3]);
     let scale = alpha / sum[3];
-    let rest = 1.0 - alpha;
-    let mix = |top: f32, below: u8| (top * scale + f32::from(below) * rest + 0.5) as u8;
-    Color32::from_rgba_premultiplied(
-        mix(sum[0], under.r()),
-        mix(sum[1], under.g()),
-        mix(sum[2], under.b()),
-        (255.0 * alpha + f32::from(under.a()) * rest + 0.5) as u8,
-    )
+    let top = [sum[0] * scale, sum[1] * scale, sum[2] * scale, 255.0 * alpha];
+    let below = under.to_array();
+    let [r, g, b, a]: [u8; 4] =
+        std::array::from_fn(|part| (top[part] + f32::from(below[part]) * (1.0 - alpha) + 0.5) as i32 as u8);
+    Color32::from_rgba_premultiplied(r, g, b, a)
 }
 
 /// The pixels of a viewport, in map units.

@@ -2,7 +2,7 @@
 
 use super::lasso::Lasso;
 use super::view::{Area, View, Viewport};
-use egui::{Context, Key, Modifiers, PointerButton, Pos2, Rect, Response, Vec2, vec2};
+use egui::{Context, Event, Key, Modifiers, PointerButton, Pos2, Rect, Response, Vec2, vec2};
 
 /// What dragging with the primary button does when no key is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,11 +104,8 @@ impl Gesture {
         let pointer = response.interact_pointer_pos();
         match (gesture.as_mut(), pointer) {
             (Some(Self::Box { to, .. }), Some(pointer)) => *to = viewport.to_map(pointer),
-            (Some(Self::Lasso { corners, .. }), Some(pointer)) => {
-                let far = |last: &[f64; 2]| viewport.to_screen(*last).distance(pointer) >= LASSO_STEP;
-                if corners.last().is_none_or(far) {
-                    corners.push(viewport.to_map(pointer));
-                }
+            (Some(Self::Lasso { corners, .. }), Some(_)) => {
+                context.input(|input| extend_lasso(corners, &input.events, viewport));
             }
             _ => {}
         }
@@ -146,6 +143,16 @@ impl Gesture {
                 vec![rect.left_top(), rect.right_top(), rect.right_bottom(), rect.left_bottom()]
             }
             Self::Lasso { corners, .. } => corners.iter().map(|corner| viewport.to_screen(*corner)).collect(),
+        }
+    }
+}
+
+/// Follows every move of the pointer since the last frame, not only where it ended: a quick hand keeps its curve.
+fn extend_lasso(corners: &mut Vec<[f64; 2]>, events: &[Event], viewport: Viewport) {
+    for event in events {
+        let Event::PointerMoved(place) = *event else { continue };
+        if corners.last().is_none_or(|last| viewport.to_screen(*last).distance(place) >= LASSO_STEP) {
+            corners.push(viewport.to_map(place));
         }
     }
 }

@@ -117,8 +117,10 @@ impl Canvas {
         pose: &Pose,
         front_is_mesh: bool,
     ) {
-        let layers = if front_is_mesh { &Layer::ALL[..2] } else { &Layer::ALL[..] };
-        self.raster.draw(index, painted, layers, pose.viewport, pose.pixels_per_point, pose.style.opacity);
+        let counts = painted.counts_near(index, pose.viewport.area(0.0));
+        let mut layers = if front_is_mesh { Layer::ALL[..2].to_vec() } else { Layer::ALL.to_vec() };
+        layers.retain(|&layer| counts[layer as usize] > 0);
+        self.raster.draw(index, painted, &layers, pose.viewport, pose.pixels_per_point, pose.style.opacity);
         let image = egui::ColorImage::new(self.raster.size, self.raster.pixels.clone());
         match &mut self.picture {
             Some(picture) => picture.set(image, TextureOptions::NEAREST),
@@ -145,20 +147,17 @@ impl Canvas {
         if front_is_mesh {
             let few = painted.counts_near(index, viewport.area(0.0))[Layer::Front as usize] <= style.mark_limit;
             let lift = if few { style.lift } else { 1.0 };
-            let mut stamp = Stamp::new(Mesh::with_texture(disc.texture()), disc, lift);
-            let outline = Stamp::new(Mesh::default(), disc, lift * style.outline);
-            marked_in_view(
-                index,
-                viewport,
-                disc.reach() * lift,
-                |run| painted.front_in(run),
-                |slot, place| {
-                    if few {
-                        stamp.add_as(&outline, place, style.outline_colour);
-                    }
-                    stamp.add(place, painted.fills()[slot]);
-                },
-            );
+            let mesh = Mesh::with_texture(disc.texture());
+            let mut stamp = Stamp::new(mesh, disc, lift * style.outline);
+            let each_lifted = |with: &mut dyn FnMut(usize, Pos2)| {
+                marked_in_view(index, viewport, disc.reach() * lift, |run| painted.front_in(run), with);
+            };
+            // All outlines first: a crowd of selected points gets one outline together and keeps its colours.
+            if few {
+                each_lifted(&mut |_, place| stamp.add(place, style.outline_colour));
+            }
+            stamp.resize(disc, lift);
+            each_lifted(&mut |slot, place| stamp.add(place, painted.fills()[slot]));
             self.marks.push(Arc::new(stamp.finish()));
         }
         let mut stamp = Stamp::new(Mesh::with_texture(ring.texture()), ring, 1.0);
@@ -228,17 +227,13 @@ impl Stamp {
         Self { mesh, corners: sprite.triangle(zoom) }
     }
 
-    fn add(&mut self, place: Pos2, colour: Color32) {
-        let corners = self.corners;
-        self.add_corners(&corners, place, colour);
+    fn resize(&mut self, sprite: &Sprite, zoom: f32) {
+        self.corners = sprite.triangle(zoom);
     }
 
-    fn add_as(&mut self, other: &Self, place: Pos2, colour: Color32) {
-        self.add_corners(&other.corners, place, colour);
-    }
-
-    fn add_corners(&mut self, corners: &[(Vec2, Vec2); 3], place: Pos2, color: Color32) {
-        self.mesh.vertices.extend(corners.map(|(offset, uv)| Vertex { pos: place + offset, uv: uv.to_pos2(), color }));
+    fn add(&mut self, place: Pos2, color: Color32) {
+        let corners = self.corners.map(|(offset, uv)| Vertex { pos: place + offset, uv: uv.to_pos2(), color });
+        self.mesh.vertices.extend(corners);
     }
 
     fn finish(mut self) -> Mesh {

@@ -4,26 +4,37 @@ use super::labels::place_labels;
 use super::style::MapStyle;
 use super::view::Viewport;
 use super::{Handled, MapScene, MapState};
-use egui::{Align2, Color32, FontId, Painter, Pos2, Shape, Stroke, StrokeKind, TextStyle, Ui, vec2};
+use egui::{Align2, Color32, FontId, Painter, Pos2, Shape, Stroke, StrokeKind, TextStyle, Ui, Vec2, vec2};
 
 /// Room that one label should have, in square points: decides how many there are at most.
 const ROOM_PER_LABEL: f32 = 16_000.0;
+/// Copies of a label in the colour of the background that set it off from the points.
+const HALO: [Vec2; 8] = [
+    vec2(-1.5, 0.0),
+    vec2(1.5, 0.0),
+    vec2(0.0, -1.5),
+    vec2(0.0, 1.5),
+    vec2(-1.0, -1.0),
+    vec2(1.0, -1.0),
+    vec2(-1.0, 1.0),
+    vec2(1.0, 1.0),
+];
 /// Longest scale bar, in points.
 const LONGEST_SCALE: f32 = 90.0;
 
 pub(super) fn paint(ui: &Ui, scene: &MapScene, state: &MapState, style: &MapStyle, handled: &Handled) {
     let viewport = handled.viewport;
     let painter = ui.painter().with_clip_rect(viewport.rect.intersect(ui.clip_rect()));
-    let font = TextStyle::Small.resolve(ui.style());
+    let [small, body] = [TextStyle::Small, TextStyle::Body].map(|style| style.resolve(ui.style()));
     if state.motion.is_none() {
-        paint_labels(&painter, scene, viewport, handled.closer, &font, style);
+        paint_labels(&painter, scene, viewport, handled.closer, &body, style);
         paint_pointed(&painter, scene, state, handled, style);
     }
     if let Some(gesture) = &state.gesture {
         paint_outline(&painter, gesture.outline(viewport), style.accent);
     }
     if !state.index.is_empty() {
-        paint_scale(&painter, viewport, font, style);
+        paint_scale(&painter, viewport, small, style);
     }
     painter.rect_stroke(viewport.rect, 0.0, Stroke::new(1.0, style.frame), StrokeKind::Inside);
 }
@@ -35,7 +46,7 @@ fn paint_labels(painter: &Painter, scene: &MapScene, viewport: Viewport, closer:
     for (at, rect) in placed {
         let name = &scene.labels[at].name;
         let halo = layout(name, style.background);
-        for offset in [vec2(-1.0, 0.0), vec2(1.0, 0.0), vec2(0.0, -1.0), vec2(0.0, 1.0)] {
+        for offset in HALO {
             painter.galley(rect.min + offset, halo.clone(), style.background);
         }
         painter.galley(rect.min, layout(name, style.text), style.text);

@@ -108,6 +108,12 @@ impl Painted {
         self.layers[slot] == layer as u8
     }
 
+    /// Colours of the slots of `run` that are drawn in `layer`.
+    pub fn fills_in(&self, run: Range<usize>, layer: Layer) -> impl Iterator<Item = Option<Color32>> + '_ {
+        let drawn = self.layers[run.clone()].iter().map(move |&of| of == layer as u8);
+        self.fills[run].iter().zip(drawn).map(|(&fill, drawn)| drawn.then_some(fill))
+    }
+
     /// Slots of [`Layer::Front`] within `run`, ascending.
     pub fn front_in(&self, run: Range<usize>) -> &[u32] {
         within(&self.front, run)

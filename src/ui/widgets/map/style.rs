@@ -32,6 +32,8 @@ pub struct MapStyle {
     pub ring_gap: f32,
     /// Width of the ring.
     pub ring_width: f32,
+    /// Opacity of the ring of a grey point, 0 to 1.
+    pub dimmed_ring: f32,
     /// More points than this in view are drawn as densities.
     pub mesh_limit: usize,
     /// More selected points than this in view have no outline, and join the densities where the others are.
@@ -84,6 +86,7 @@ impl MapStyle {
             outline: 1.35,
             ring_gap: 0.75,
             ring_width: 1.25,
+            dimmed_ring: 0.3,
             mesh_limit: 100_000,
             mark_limit: 20_000,
             motion_secs: 0.4,

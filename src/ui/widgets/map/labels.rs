@@ -48,9 +48,9 @@ pub fn taxon_labels(
 fn median(values: impl Iterator<Item = f32>) -> f64 {
     let mut values: Vec<f32> = values.collect();
     let middle = values.len() / 2;
-    let (below, upper, _) = values.select_nth_unstable_by(middle, f32::total_cmp);
+    let (_, upper, _) = values.select_nth_unstable_by(middle, f32::total_cmp);
     let upper = f64::from(*upper);
-    if below.len() == middle && middle > 0 && values.len() % 2 == 0 {
+    if middle > 0 && values.len().is_multiple_of(2) {
         let lower = values[..middle].iter().copied().fold(f32::NEG_INFINITY, f32::max);
         0.5 * (f64::from(lower) + upper)
     } else {

@@ -22,10 +22,8 @@ impl Area {
 
     /// Grows to hold a point.
     pub fn extend(&mut self, point: [f64; 2]) {
-        for axis in 0..2 {
-            self.min[axis] = self.min[axis].min(point[axis]);
-            self.max[axis] = self.max[axis].max(point[axis]);
-        }
+        self.min = [self.min[0].min(point[0]), self.min[1].min(point[1])];
+        self.max = [self.max[0].max(point[0]), self.max[1].max(point[1])];
     }
 
     /// Whether the point lies inside or on the edge. False for a point that is not finite.

@@ -1,1 +1,259 @@
-//! Accuracy, balanced accuracy, macro F1, confusion and bootstrap intervals.
+//! How good predicted labels are: accuracy and its relatives, per class, with intervals.
+//!
+//! Definitions are scikit-learn's: balanced accuracy is the mean recall over the classes that occur in the truth, macro F1 the
+//! mean F1 over the classes that occur in the truth or among the predictions. A query without a true label is left out; one
+//! without a prediction counts as wrong.
+
+use crate::seed::Seed;
+use rand::Rng;
+use std::collections::{BTreeMap, HashMap};
+
+/// How well one class was found.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct ClassScore {
+    /// The class, a code of the label column.
+    pub class: u32,
+    /// Its name.
+    pub name: String,
+    /// Queries that are of this class.
+    pub n: usize,
+    /// Queries that were called this class.
+    pub predicted: usize,
+    /// Queries of this class that were called so.
+    pub correct: usize,
+    /// Share of the calls that are right; 0 where there was none.
+    pub precision: f64,
+    /// Share of the class that was found; 0 where it has no query.
+    pub recall: f64,
+    /// Harmonic mean of precision and recall.
+    pub f1: f64,
+}
+
+/// One cell of the confusion matrix that is not empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct ConfusionCell {
+    /// The true class.
+    pub truth: u32,
+    /// The predicted class; `None` where nothing was predicted.
+    pub predicted: Option<u32>,
+    /// Number of queries.
+    pub n: usize,
+}
+
+/// How good a set of predictions is.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Scores {
+    /// Queries with a true label.
+    pub n: usize,
+    /// Queries whose prediction is right.
+    pub correct: usize,
+    /// Share of right predictions, 0 to 1.
+    pub accuracy: f64,
+    /// Mean recall of the true classes, 0 to 1.
+    pub balanced_accuracy: f64,
+    /// Mean F1 over the true and the predicted classes, 0 to 1.
+    pub macro_f1: f64,
+    /// One entry per class that is true or predicted somewhere; the most frequent first.
+    pub per_class: Vec<ClassScore>,
+    /// The cells of the confusion matrix that are not empty, by true class, then predicted class.
+    pub confusion: Vec<ConfusionCell>,
+}
+
+/// Compares predictions with the truth. All three share one code for a class; `names` is indexed by it.
+///
+/// # Panics
+/// When `truth` and `predicted` differ in length or a code has no name.
+pub fn scores(truth: &[Option<u32>], predicted: &[Option<u32>], names: &[String]) -> Scores {
+    assert_eq!(truth.len(), predicted.len(), "one prediction per query");
+    let mut cells: BTreeMap<(u32, Option<u32>), usize> = BTreeMap::new();
+    for (truth, predicted) in truth.iter().zip(predicted) {
+        if let Some(truth) = truth {
+            *cells.entry((*truth, *predicted)).or_default() += 1;
+        }
+    }
+    let confusion: Vec<ConfusionCell> =
+        cells.into_iter().map(|((truth, predicted), n)| ConfusionCell { truth, predicted, n }).collect();
+    let per_class = class_scores(&confusion, names);
+    let n = confusion.iter().map(|cell| cell.n).sum();
+    let correct = per_class.iter().map(|class| class.correct).sum();
+    let true_classes = per_class.iter().filter(|class| class.n > 0);
+    Scores {
+        n,
+        correct,
+        accuracy: ratio(correct, n),
+        balanced_accuracy: mean(true_classes.map(|class| class.recall)),
+        macro_f1: mean(per_class.iter().map(|class| class.f1)),
+        per_class,
+        confusion,
+    }
+}
+
+fn class_scores(confusion: &[ConfusionCell], names: &[String]) -> Vec<ClassScore> {
+    // (queries of the class, calls of the class, right calls)
+    let mut counts: HashMap<u32, (usize, usize, usize)> = HashMap::new();
+    for cell in confusion {
+        counts.entry(cell.truth).or_default().0 += cell.n;
+        if let Some(predicted) = cell.predicted {
+            counts.entry(predicted).or_default().1 += cell.n;
+            if predicted == cell.truth {
+                counts.entry(predicted).or_default().2 += cell.n;
+            }
+        }
+    }
+    let mut classes: Vec<ClassScore> = counts
+        .into_iter()
+        .map(|(class, (n, predicted, correct))| ClassScore {
+            class,
+            name: names[class as usize].clone(),
+            n,
+            predicted,
+            correct,
+            precision: ratio(correct, predicted),
+            recall: ratio(correct, n),
+            f1: ratio(2 * correct, n + predicted),
+        })
+        .collect();
+    classes.sort_unstable_by_key(|class| (std::cmp::Reverse(class.n), class.class));
+    classes
+}
+
+fn ratio(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, n) = values.fold((0.0, 0_usize), |(sum, n), value| (sum + value, n + 1));
+    if n == 0 { 0.0 } else { sum / n as f64 }
+}
+
+/// The 95 % interval of a share by bootstrap: whole groups (species) are drawn with replacement, since specimens of one species
+/// are found or missed together. Percentiles 2.5 and 97.5 of `resamples` draws.
+///
+/// `hits` `[N]` says which queries count, `groups` `[N]` to which species each belongs. `None` where there is no query.
+///
+/// # Panics
+/// When `hits` and `groups` differ in length.
+pub fn bootstrap_interval(hits: &[bool], groups: &[u32], resamples: usize, seed: Seed) -> Option<[f64; 2]> {
+    assert_eq!(hits.len(), groups.len(), "one group per query");
+    let mut by_group: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    for (&hit, &group) in hits.iter().zip(groups) {
+        let tally = by_group.entry(group).or_default();
+        tally.0 += u64::from(hit);
+        tally.1 += 1;
+    }
+    let tallies: Vec<(u64, u64)> = by_group.into_values().collect();
+    if tallies.is_empty() || resamples == 0 {
+        return None;
+    }
+    let mut rng = seed.stream("metrics/bootstrap");
+    let mut shares: Vec<f64> = (0..resamples)
+        .map(|_| {
+            let (hit, all) = (0..tallies.len())
+                .map(|_| tallies[rng.random_range(0..tallies.len())])
+                .fold((0, 0), |(hit, all), (group_hit, group_all)| (hit + group_hit, all + group_all));
+            hit as f64 / all as f64
+        })
+        .collect();
+    shares.sort_unstable_by(f64::total_cmp);
+    Some([percentile(&shares, 0.025), percentile(&shares, 0.975)])
+}
+
+/// Percentile of sorted values with linear interpolation between the two nearest.
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let at = share * (sorted.len() - 1) as f64;
+    let (below, above) = (at.floor() as usize, at.ceil() as usize);
+    sorted[below] + (sorted[above] - sorted[below]) * (at - below as f64)
+}
+
+/// 2AB/(A+B), the harmonic mean of two shares; 0 where both are 0.
+pub fn harmonic_mean(a: f64, b: f64) -> f64 {
+    if a + b == 0.0 { 0.0 } else { 2.0 * a * b / (a + b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names(n: u32) -> Vec<String> {
+        (0..n).map(|class| format!("class {class}")).collect()
+    }
+
+    fn some(codes: &[u32]) -> Vec<Option<u32>> {
+        codes.iter().copied().map(Some).collect()
+    }
+
+    #[test]
+    fn agrees_with_scikit_learn() {
+        let text = include_str!("../../tests/fixtures/reference/analysis.json");
+        let reference: serde_json::Value = serde_json::from_str(text).unwrap();
+        let codes = |value: &serde_json::Value| -> Vec<u32> { serde_json::from_value(value.clone()).unwrap() };
+        let [from, to] = serde_json::from_value::<[usize; 2]>(reference["test"].clone()).unwrap();
+        let truth = &codes(&reference["label"])[from..to];
+        let expected = &reference["knn1_cosine"];
+        let ours = scores(&some(truth), &some(&codes(&expected["predicted"])), &names(20));
+        for (got, name) in
+            [(ours.accuracy, "accuracy"), (ours.balanced_accuracy, "balanced_accuracy"), (ours.macro_f1, "f1_macro")]
+        {
+            assert!((got - expected[name].as_f64().unwrap()).abs() < 1e-12, "{name}: {got}");
+        }
+    }
+
+    #[test]
+    fn a_table_worked_out_by_hand() {
+        // Class 0: two of three found; class 1 found; class 2 is never true; one query has no label, one no prediction.
+        let truth = [Some(0), Some(0), Some(0), Some(1), None, Some(1)];
+        let predicted = [Some(0), Some(0), Some(2), Some(1), Some(0), None];
+        let scores = scores(&truth, &predicted, &names(3));
+        assert_eq!((scores.n, scores.correct, scores.accuracy), (5, 3, 0.6));
+        assert!((scores.balanced_accuracy - (2.0 / 3.0 + 0.5) / 2.0).abs() < 1e-12);
+        let f1 = [0.8, 2.0 / 3.0, 0.0];
+        assert!((scores.macro_f1 - f1.iter().sum::<f64>() / 3.0).abs() < 1e-12);
+        assert_eq!(scores.per_class.iter().map(|class| class.class).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(scores.confusion.len(), 4);
+        assert!(scores.confusion.contains(&ConfusionCell { truth: 1, predicted: None, n: 1 }));
+    }
+
+    #[test]
+    fn nothing_to_score_gives_zeros_and_no_interval() {
+        let scores = scores(&[None, None], &[Some(0), None], &names(1));
+        assert_eq!((scores.n, scores.accuracy, scores.macro_f1), (0, 0.0, 0.0));
+        assert_eq!(bootstrap_interval(&[], &[], 1000, Seed(1)), None);
+    }
+
+    #[test]
+    fn the_interval_is_that_of_the_groups_and_not_of_the_specimens() {
+        // Ten species of 100 specimens each, half of them found entirely: ten independent coin tosses, not a thousand.
+        let hits: Vec<bool> = (0..1000).map(|i| (i / 100) % 2 == 0).collect();
+        let species: Vec<u32> = (0..1000).map(|i| i / 100).collect();
+        let [low, high] = bootstrap_interval(&hits, &species, 1000, Seed(1)).unwrap();
+        // The binomial of ten tosses has its 2.5 and 97.5 percentiles at 0.2 and 0.8.
+        assert!((low - 0.2).abs() <= 0.1 && (high - 0.8).abs() <= 0.1, "{low} to {high}");
+        let alone: Vec<u32> = (0..1000).collect();
+        let [low, high] = bootstrap_interval(&hits, &alone, 1000, Seed(1)).unwrap();
+        assert!((low - 0.469).abs() < 0.01 && (high - 0.531).abs() < 0.01, "{low} to {high}");
+        assert_eq!(
+            bootstrap_interval(&hits, &species, 1000, Seed(1)),
+            bootstrap_interval(&hits, &species, 1000, Seed(1))
+        );
+    }
+
+    #[test]
+    fn harmonic_means() {
+        assert!((harmonic_mean(0.6, 0.9) - 0.72).abs() < 1e-12);
+        assert_eq!(harmonic_mean(0.0, 0.0), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn counts_add_up(pairs in prop::collection::vec((prop::option::of(0_u32..5), prop::option::of(0_u32..5)), 0..80)) {
+            let (truth, predicted): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+            let scores = scores(&truth, &predicted, &names(5));
+            let right = pairs.iter().filter(|(truth, predicted)| truth.is_some() && truth == predicted).count();
+            prop_assert_eq!(scores.correct, right);
+            prop_assert_eq!(scores.n, truth.iter().flatten().count());
+            prop_assert_eq!(scores.confusion.iter().map(|cell| cell.n).sum::<usize>(), scores.n);
+            prop_assert_eq!(scores.per_class.iter().map(|class| class.n).sum::<usize>(), scores.n);
+        }
+    }
+}

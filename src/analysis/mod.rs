@@ -2,9 +2,11 @@
 
 pub mod agreement;
 pub mod alignment;
+mod apart;
 pub mod classify;
 pub mod cluster;
 pub mod concordance;
+mod eigen;
 pub mod kmer;
 pub mod knn;
 pub mod metrics;

@@ -2,7 +2,10 @@
 
 pub mod dataset;
 pub mod frame;
+pub mod genetic_code;
 pub mod import;
+pub mod iupac;
+pub mod reading;
 pub mod simulate;
 pub mod taxonomy;
 pub mod tokens;

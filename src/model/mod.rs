@@ -1,6 +1,165 @@
 //! The encoder, its checkpoints and its devices. The only place, with training, that knows candle.
+//!
+//! ```no_run
+//! use barcodescope::data::reading::Layers;
+//! use barcodescope::model::{DeviceChoice, Model};
+//!
+//! let model = Model::bundled(&DeviceChoice::Auto)?;
+//! let tokens = model.tokenizer().read(b"ACTTTATATTTTATTTTTGGAATTTGAGCAGGAATAGTAGGAACTTCTTTAAG");
+//! let vectors = model.embed(&[&tokens], Layers::All)?;
+//! assert_eq!(vectors.dim(), (1, model.width(Layers::All)));
+//! # Ok::<(), barcodescope::model::ModelError>(())
+//! ```
 
-pub mod checkpoint;
-pub mod config;
-pub mod device;
-pub mod encoder;
+mod checkpoint;
+mod config;
+mod device;
+mod encoder;
+mod error;
+mod kernels;
+mod layers;
+mod places;
+mod random;
+
+pub use checkpoint::Checkpoint;
+pub use config::{CheckpointLayout, EncoderShape, ModelInfo, WeightKind};
+pub use device::{DeviceChoice, Precision, device_note};
+pub use error::{Misshapen, ModelError};
+pub use places::find_models;
+
+use crate::data::reading::Layers;
+use crate::data::tokens::{Tokenizer, Tokens};
+use crate::seed::Seed;
+use device::ChosenDevice;
+use encoder::Encoder;
+use ndarray::Array2;
+use rayon::prelude::*;
+use std::path::Path;
+
+/// Barcodes that one thread embeds at a time on the CPU: few enough for the caches, enough for the matrix products.
+const BARCODES_PER_TASK: usize = 4;
+
+/// How a model is opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenOptions {
+    /// Attention heads, where nothing in or beside the file says it.
+    pub heads: Option<usize>,
+    /// Where it runs.
+    pub device: DeviceChoice,
+    /// With which numbers it runs.
+    pub precision: Precision,
+}
+
+/// A model that is ready to read barcodes. May be used from several threads at once.
+#[derive(Debug, Clone)]
+pub struct Model {
+    info: ModelInfo,
+    tokenizer: Tokenizer,
+    encoder: Encoder,
+    device: ChosenDevice,
+}
+
+impl Model {
+    /// The starter model that is compiled into the program.
+    ///
+    /// # Errors
+    /// [`ModelError::Run`] where the device refuses.
+    pub fn bundled(device: &DeviceChoice) -> Result<Self, ModelError> {
+        Self::from_checkpoint(&Checkpoint::bundled(), *device, Precision::default())
+    }
+
+    /// Reads a checkpoint of any supported layout.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`], and [`ModelError::Run`] where the device refuses.
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, ModelError> {
+        Self::from_checkpoint(&Checkpoint::open(path, options.heads)?, options.device, options.precision)
+    }
+
+    /// Moves a checkpoint to a device.
+    ///
+    /// # Errors
+    /// [`ModelError::Run`] where the device refuses.
+    pub fn from_checkpoint(
+        checkpoint: &Checkpoint,
+        device: DeviceChoice,
+        precision: Precision,
+    ) -> Result<Self, ModelError> {
+        Self::on(checkpoint, device::choose(device, precision))
+    }
+
+    fn on(checkpoint: &Checkpoint, device: ChosenDevice) -> Result<Self, ModelError> {
+        let info = checkpoint.info().clone();
+        let encoder =
+            Encoder::new(checkpoint.encoder(), info.encoder, info.layer_norm_eps, &device.device, device.dtype)?;
+        Ok(Self { tokenizer: info.tokenizer(), info, encoder, device })
+    }
+
+    /// A model of the same shape, tokens and way of reading, with random weights, on the same device: the baseline that shows
+    /// what of a result comes from pretraining.
+    ///
+    /// # Errors
+    /// [`ModelError::Run`] where the device refuses.
+    pub fn random_like(&self, seed: Seed) -> Result<Self, ModelError> {
+        Self::on(&random::checkpoint_like(&self.info, seed), self.device.clone())
+    }
+
+    /// What is known about the model.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// Cuts barcodes for this model.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Which device it runs on and why, in one line.
+    pub fn device_note(&self) -> &str {
+        &self.device.note
+    }
+
+    /// Length of an embedding.
+    pub fn width(&self, layers: Layers) -> usize {
+        match layers {
+            Layers::Last => self.info.encoder.width,
+            Layers::All => self.info.encoder.width * (self.info.encoder.layers + 1),
+        }
+    }
+
+    /// The embeddings of some barcodes, `[B, width]`, untransformed. Each depends on its own barcode alone.
+    ///
+    /// On the CPU the batch is spread over the threads of the current rayon pool; 32 barcodes a core and call are enough.
+    ///
+    /// # Errors
+    /// [`ModelError::NoTokens`] for a barcode without a token, [`ModelError::ForeignTokens`] for tokens that this model does not
+    /// have, [`ModelError::Run`] where the device refuses.
+    pub fn embed(&self, batch: &[&Tokens], layers: Layers) -> Result<Array2<f32>, ModelError> {
+        self.check(batch)?;
+        let width = self.width(layers);
+        let mut vectors = vec![0.0; batch.len() * width];
+        if self.encoder.device().is_cpu() {
+            vectors
+                .par_chunks_mut(BARCODES_PER_TASK * width)
+                .zip(batch.par_chunks(BARCODES_PER_TASK))
+                .try_for_each(|(rows, barcodes)| self.encoder.embed(barcodes, layers, rows))?;
+        } else if !batch.is_empty() {
+            self.encoder.embed(batch, layers, &mut vectors)?;
+        }
+        Ok(Array2::from_shape_vec((batch.len(), width), vectors).expect("one row per barcode was written"))
+    }
+
+    fn check(&self, batch: &[&Tokens]) -> Result<(), ModelError> {
+        let vocabulary = self.tokenizer.vocabulary() as u32;
+        for (row, tokens) in batch.iter().enumerate() {
+            if tokens.ids.is_empty() {
+                return Err(ModelError::NoTokens { row });
+            }
+            let last = tokens.first_position as usize + tokens.ids.len();
+            if last > self.info.encoder.positions || tokens.ids.iter().any(|&id| id >= vocabulary) {
+                return Err(ModelError::ForeignTokens { row });
+            }
+        }
+        Ok(())
+    }
+}

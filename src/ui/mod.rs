@@ -1,3 +1,5 @@
 //! The window.
 
+pub mod theme;
 pub mod widgets;
+pub mod words;

@@ -1,1 +1,0 @@
-//! Registration of barcodes to the 658-base COI-5P frame, and reading-frame checks.

@@ -1,1 +1,0 @@
-//! Reading and writing checkpoints of every published layout.

@@ -1,0 +1,70 @@
+//! This program's own layout: safetensors with a JSON file beside them.
+
+use super::safetensors::to_bytes;
+use super::{Checkpoint, ModelError};
+use crate::key::ContentHash;
+use serde_json::{Value as Json, json};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+impl Checkpoint {
+    /// Writes the model as safetensors, and its settings as JSON beside them (`model.safetensors` and `model.json`); returns
+    /// the path of the settings. Encoder, projection and decoder are kept, poolers and heads are not. What is written reads
+    /// back to the same model.
+    ///
+    /// # Errors
+    /// [`ModelError::Io`] where a file can't be written; nothing half-written stays. [`ModelError::Settings`] where the name
+    /// does not end in `.safetensors`.
+    pub fn write(&self, path: &Path) -> Result<PathBuf, ModelError> {
+        if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("safetensors")) {
+            let what = "the name of the new file must end in .safetensors".to_owned();
+            return Err(ModelError::Settings { path: path.to_owned(), what });
+        }
+        let encoder = self.encoder.iter().map(|(name, tensor)| (format!("encoder.{name}"), tensor));
+        let decoder = self.decoder.iter().map(|(name, tensor)| (name.clone(), tensor));
+        let weights = to_bytes(encoder.chain(decoder));
+        let settings = serde_json::to_string_pretty(&self.settings(&weights)).expect("a JSON value is written as JSON");
+        let settings_path = path.with_extension("json");
+        write_whole(path, &weights)?;
+        write_whole(&settings_path, settings.as_bytes())?;
+        Ok(settings_path)
+    }
+
+    fn settings(&self, weights: &[u8]) -> Json {
+        let info = &self.info;
+        let mut settings = json!({
+            "name": info.name,
+            "k": info.k,
+            "max_len": info.max_bases,
+            "special_tokens": info.special_tokens,
+            "encoder": info.encoder,
+            "decoder": info.decoder,
+            "layer_norm_eps": info.layer_norm_eps,
+            "activation": "gelu_erf",
+            "read": info.read,
+        });
+        let map = settings.as_object_mut().expect("a map was written above");
+        for (key, value) in &info.training {
+            map.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        map.insert("sha256".to_owned(), ContentHash::of(weights).to_string().into());
+        settings
+    }
+}
+
+/// Writes a file in one step: whoever looks sees the old one or the new one.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+    let io = |source| ModelError::Io { path: path.to_owned(), source };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // as any new file, not for this user alone
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder).map_err(io)?;
+    file.write_all(bytes).map_err(io)?;
+    file.persist(path).map_err(|error| io(error.error))?;
+    Ok(())
+}

@@ -1,0 +1,255 @@
+//! The layers of a BERT: linear maps, layer norm, attention, on any device.
+
+use super::checkpoint::StoredTensor;
+use super::kernels::{AddAndNormalise, AddBias, BiasGelu, PackedAttention};
+use candle_core::{D, DType, Device, Result, Tensor};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Takes tensors by name, moves them to a device and joins them.
+pub(super) struct Weights<'a> {
+    pub(super) tensors: &'a BTreeMap<String, StoredTensor>,
+    pub(super) device: &'a Device,
+    pub(super) dtype: DType,
+}
+
+impl Weights<'_> {
+    fn stored(&self, name: &str) -> &StoredTensor {
+        &self.tensors[name]
+    }
+
+    /// A tensor as it is.
+    pub(super) fn tensor(&self, name: &str) -> Result<Tensor> {
+        let stored = self.stored(name);
+        Tensor::from_slice(&stored.values, stored.shape.as_slice(), self.device)?.to_dtype(self.dtype)
+    }
+
+    fn vector(&self, name: &str) -> Vec<f32> {
+        self.stored(name).values.clone()
+    }
+}
+
+/// Several linear maps of one input, computed as one.
+#[derive(Debug, Clone)]
+pub(super) struct Linear {
+    /// `[in, out]`.
+    weight: Tensor,
+    /// `[out]`.
+    bias: Tensor,
+}
+
+impl Linear {
+    /// The maps called `names`, their outputs side by side.
+    pub(super) fn joined(weights: &Weights<'_>, names: &[String]) -> Result<Self> {
+        let part =
+            |kind: &str| names.iter().map(|name| weights.tensor(&format!("{name}.{kind}"))).collect::<Result<Vec<_>>>();
+        Ok(Self { weight: Tensor::cat(&part("weight")?, 0)?.t()?.contiguous()?, bias: Tensor::cat(&part("bias")?, 0)? })
+    }
+
+    fn product(&self, rows: &Tensor) -> Result<Tensor> {
+        rows.matmul(&self.weight)
+    }
+
+    /// `[N, in]` to `[N, out]`.
+    pub(super) fn forward(&self, rows: &Tensor) -> Result<Tensor> {
+        let product = self.product(rows)?;
+        if product.device().is_cpu() {
+            product.inplace_op2(&self.bias, &AddBias)?;
+            return Ok(product);
+        }
+        product.broadcast_add(&self.bias)
+    }
+
+    /// GELU, by the error function, of [`Self::forward`].
+    pub(super) fn forward_gelu(&self, rows: &Tensor) -> Result<Tensor> {
+        let product = self.product(rows)?;
+        if product.device().is_cpu() {
+            product.inplace_op2(&self.bias, &BiasGelu)?;
+            return Ok(product);
+        }
+        product.broadcast_add(&self.bias)?.gelu_erf()
+    }
+}
+
+/// Layer norm over the width.
+#[derive(Debug, Clone)]
+pub(super) struct LayerNorm {
+    scale: Tensor,
+    shift: Tensor,
+    eps: f32,
+}
+
+impl LayerNorm {
+    pub(super) fn new(weights: &Weights<'_>, name: &str, eps: f64) -> Result<Self> {
+        Ok(Self {
+            scale: weights.tensor(&format!("{name}.weight"))?,
+            shift: weights.tensor(&format!("{name}.bias"))?,
+            eps: eps as f32,
+        })
+    }
+
+    /// Normalises every row, in 32 bits whatever the rows have.
+    fn forward(&self, rows: &Tensor) -> Result<Tensor> {
+        let dtype = rows.dtype();
+        let rows = rows.to_dtype(DType::F32)?;
+        let centred = rows.broadcast_sub(&rows.mean_keepdim(D::Minus1)?)?;
+        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+        let normal = centred.broadcast_div(&(variance + f64::from(self.eps))?.sqrt()?)?.to_dtype(dtype)?;
+        normal.broadcast_mul(&self.scale)?.broadcast_add(&self.shift)
+    }
+}
+
+/// A linear map, then the residual, then layer norm: the end of both halves of a BERT layer.
+#[derive(Debug, Clone)]
+pub(super) struct Output {
+    linear: Linear,
+    norm: LayerNorm,
+    /// Bias and norm again, as the CPU takes them in one step.
+    fused: AddAndNormalise,
+}
+
+impl Output {
+    pub(super) fn new(weights: &Weights<'_>, name: &str, eps: f64) -> Result<Self> {
+        let (dense, norm) = (format!("{name}.dense"), format!("{name}.LayerNorm"));
+        Ok(Self {
+            fused: AddAndNormalise {
+                bias: weights.vector(&format!("{dense}.bias")),
+                scale: weights.vector(&format!("{norm}.weight")),
+                shift: weights.vector(&format!("{norm}.bias")),
+                eps: eps as f32,
+            },
+            linear: Linear::joined(weights, &[dense])?,
+            norm: LayerNorm::new(weights, &norm, eps)?,
+        })
+    }
+
+    pub(super) fn forward(&self, rows: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        if rows.device().is_cpu() {
+            let product = self.linear.product(rows)?;
+            product.inplace_op2(residual, &self.fused)?;
+            return Ok(product);
+        }
+        self.norm.forward(&(self.linear.forward(rows)? + residual)?)
+    }
+}
+
+/// The sum of a token's embeddings, normalised.
+#[derive(Debug, Clone)]
+pub(super) struct Embeddings {
+    words: Tensor,
+    /// Positions, with token type 0 added.
+    positions: Tensor,
+    norm: LayerNorm,
+    fused: AddAndNormalise,
+}
+
+impl Embeddings {
+    pub(super) fn new(weights: &Weights<'_>, eps: f64) -> Result<Self> {
+        let norm = "embeddings.LayerNorm";
+        let token_type = weights.tensor("embeddings.token_type_embeddings.weight")?.narrow(0, 0, 1)?;
+        let width = token_type.dim(1)?;
+        Ok(Self {
+            words: weights.tensor("embeddings.word_embeddings.weight")?,
+            positions: weights.tensor("embeddings.position_embeddings.weight")?.broadcast_add(&token_type)?,
+            norm: LayerNorm::new(weights, norm, eps)?,
+            fused: AddAndNormalise {
+                bias: vec![0.0; width],
+                scale: weights.vector(&format!("{norm}.weight")),
+                shift: weights.vector(&format!("{norm}.bias")),
+                eps: eps as f32,
+            },
+        })
+    }
+
+    /// `[N]` token ids and positions to `[N, D]`.
+    pub(super) fn forward(&self, ids: &Tensor, positions: &Tensor) -> Result<Tensor> {
+        let words = self.words.index_select(ids, 0)?;
+        let positions = self.positions.index_select(positions, 0)?;
+        if words.device().is_cpu() {
+            words.inplace_op2(&positions, &self.fused)?;
+            return Ok(words);
+        }
+        self.norm.forward(&(words + positions)?)
+    }
+}
+
+/// Multi-head attention of packed sequences, `[N, 3D]` to `[N, D]`.
+pub(super) fn attention(qkv: &Tensor, heads: usize, sequences: &[Range<usize>]) -> Result<Tensor> {
+    if qkv.device().is_cpu() {
+        return qkv.apply_op1_no_bwd(&PackedAttention { heads, sequences });
+    }
+    padded_attention(qkv, heads, sequences)
+}
+
+/// The same with the sequences padded to one length, as GPUs like it.
+fn padded_attention(qkv: &Tensor, heads: usize, sequences: &[Range<usize>]) -> Result<Tensor> {
+    let (device, dtype) = (qkv.device(), qkv.dtype());
+    let (batch, width) = (sequences.len(), qkv.dim(1)? / 3);
+    let (head_width, length) = (width / heads, sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0));
+    // padding reads the sequence's first row and is masked out
+    let row_at = |tokens: &Range<usize>, at: usize| if at < tokens.len() { tokens.start + at } else { tokens.start };
+    let rows = sequences.iter().flat_map(|tokens| (0..length).map(move |at| row_at(tokens, at) as u32));
+    let rows = Tensor::from_iter(rows, device)?;
+    let bias = sequences.iter().flat_map(|tokens| {
+        let real = tokens.len();
+        (0..length).map(move |at| if at < real { 0.0 } else { f32::NEG_INFINITY })
+    });
+    let bias = Tensor::from_iter(bias, device)?.reshape((batch, 1, 1, length))?.to_dtype(dtype)?;
+    let split = qkv.index_select(&rows, 0)?.reshape((batch, length, 3, heads, head_width))?.permute((2, 0, 3, 1, 4))?;
+    let part = |index: usize| split.get(index)?.contiguous();
+    let scores = (part(0)?.matmul(&part(1)?.t()?)? * (1.0 / (head_width as f64).sqrt()))?;
+    let weights = candle_nn::ops::softmax_last_dim(&scores.broadcast_add(&bias)?)?;
+    let attended = weights.matmul(&part(2)?)?.transpose(1, 2)?.contiguous()?.reshape((batch * length, width))?;
+    let packed = sequences
+        .iter()
+        .enumerate()
+        .flat_map(|(sequence, tokens)| (0..tokens.len()).map(move |at| (sequence * length + at) as u32));
+    attended.index_select(&Tensor::from_iter(packed, device)?, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+    use rand::Rng;
+
+    #[test]
+    fn packed_and_padded_attention_agree_with_the_formula() {
+        let (heads, head_width, lengths) = (3, 8, [5usize, 1, 9, 2]);
+        let width = heads * head_width;
+        let mut start = 0;
+        let sequences: Vec<Range<usize>> = lengths
+            .iter()
+            .map(|length| {
+                start += length;
+                start - length..start
+            })
+            .collect();
+        let mut rng = Seed(3).stream("attention");
+        let values: Vec<f32> = (0..start * 3 * width).map(|_| rng.random_range(-2.0..2.0)).collect();
+        let qkv = Tensor::from_slice(&values, (start, 3 * width), &Device::Cpu).unwrap();
+        let packed = attention(&qkv, heads, &sequences).unwrap().to_vec2::<f32>().unwrap();
+        let padded = padded_attention(&qkv, heads, &sequences).unwrap().to_vec2::<f32>().unwrap();
+        for tokens in &sequences {
+            for (row, head) in tokens.clone().flat_map(|row| (0..heads).map(move |head| (row, head))) {
+                let at = |row: usize, part: usize, i: usize| {
+                    f64::from(values[row * 3 * width + part * width + head * head_width + i])
+                };
+                let scores: Vec<f64> = tokens
+                    .clone()
+                    .map(|other| (0..head_width).map(|i| at(row, 0, i) * at(other, 1, i)).sum::<f64>())
+                    .map(|dot| (dot / (head_width as f64).sqrt()).exp())
+                    .collect();
+                let total: f64 = scores.iter().sum();
+                for i in 0..head_width {
+                    let expected: f64 =
+                        tokens.clone().zip(&scores).map(|(other, score)| score / total * at(other, 2, i)).sum();
+                    for (kind, answer) in [("packed", &packed), ("padded", &padded)] {
+                        let found = f64::from(answer[row][head * head_width + i]);
+                        assert!((found - expected).abs() < 2e-6, "{kind} {row} {head} {i}: {found} {expected}");
+                    }
+                }
+            }
+        }
+    }
+}

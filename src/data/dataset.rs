@@ -41,6 +41,18 @@ impl Flags {
         (Self::STOP_CODON, "stop_codon"),
     ];
 
+    /// What the letters alone tell: [`Self::SHORT`] and [`Self::AMBIGUOUS`].
+    pub fn of_letters(length: usize, ambiguous: usize) -> Self {
+        let mut flags = Self::NONE;
+        if length < 200 {
+            flags |= Self::SHORT;
+        }
+        if ambiguous * 100 > length {
+            flags |= Self::AMBIGUOUS;
+        }
+        flags
+    }
+
     /// Whether all flags of `other` are set.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -567,5 +579,8 @@ mod tests {
         let flags = Flags::SHORT | Flags::STOP_CODON;
         assert_eq!(flags.names().collect::<Vec<_>>(), ["short", "stop_codon"]);
         assert!(Flags::NONE.is_empty() && !flags.is_empty());
+        assert_eq!(Flags::of_letters(199, 1), Flags::SHORT);
+        assert_eq!(Flags::of_letters(200, 2), Flags::NONE);
+        assert_eq!(Flags::of_letters(200, 3), Flags::AMBIGUOUS);
     }
 }

@@ -1,1 +1,0 @@
-//! Simulated barcodes with known truth.

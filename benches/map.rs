@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 
 use barcodescope::seed::Seed;
+use barcodescope::ui::theme::LIGHT;
 use barcodescope::ui::widgets::map::index::MapIndex;
 use barcodescope::ui::widgets::map::lasso::Lasso;
 use barcodescope::ui::widgets::map::paint::Painted;
@@ -50,7 +51,7 @@ struct Window {
 
 impl Window {
     fn new(scene: MapScene, mesh_limit: usize) -> Self {
-        let style = MapStyle { mesh_limit, ..MapStyle::light() };
+        let style = MapStyle { mesh_limit, ..MapStyle::themed(&LIGHT, false) };
         let mut window = Self { context: Context::default(), scene, state: MapState::default(), style, frames: 0 };
         window.frame();
         window
@@ -107,7 +108,7 @@ fn derived(criterion: &mut Criterion) {
     });
     let lasso = Lasso::new(outline);
     criterion.bench_function("lasso of 1000000", |bencher| bencher.iter(|| black_box(lasso.rows_in(&index, |_| true))));
-    let greys = MapStyle::light().greys;
+    let greys = MapStyle::themed(&LIGHT, false).greys;
     criterion.bench_function("recolour 1000000", |bencher| {
         let rows = || taxa.iter().map(|&taxon| colour(taxon + 1)).collect::<Vec<_>>();
         bencher.iter_batched(

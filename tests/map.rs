@@ -1,6 +1,7 @@
 //! The map hits what it shows: picking, boxes, lassos and drawing against their brute-force twins, and hands on the widget.
 #![cfg(feature = "gui")]
 
+use barcodescope::ui::theme::LIGHT;
 use barcodescope::ui::widgets::map::density::Raster;
 use barcodescope::ui::widgets::map::index::MapIndex;
 use barcodescope::ui::widgets::map::lasso::Lasso;
@@ -144,7 +145,7 @@ impl Bench {
         Self {
             scene: MapScene { positions: Arc::new(positions), marks: Arc::new(marks), colours, ..MapScene::default() },
             state: MapState::default(),
-            style: MapStyle::light(),
+            style: MapStyle::themed(&LIGHT, false),
             tool: Tool::Pan,
             hovered: None,
             clicked: Vec::new(),
@@ -245,7 +246,7 @@ fn clicks_reach_the_specimen_that_is_shown_and_never_one_that_is_filtered_out() 
     harness.press_at(place, PointerButton::Secondary, Modifiers::NONE);
     assert_eq!(harness.state().context, Some(42));
     harness.press_at(place, PointerButton::Primary, Modifiers::COMMAND);
-    assert_eq!(harness.state().clicked.last(), Some(&(Some(42), Combine::Add)));
+    assert_eq!(harness.state().clicked.last(), Some(&(Some(42), Combine::Toggle)));
 }
 
 #[test]

@@ -53,12 +53,23 @@ pub enum Combine {
     /// Only the new ones are selected.
     #[default]
     Replace,
-    /// The new ones are selected too; clicked ones that were selected are no longer. With ctrl or ⌘.
+    /// The new ones are selected too: a click with shift, a box or lasso with ctrl or ⌘.
     Add,
+    /// Selected ones are no longer, others are: a click with ctrl or ⌘.
+    Toggle,
 }
 
 impl Combine {
-    pub(super) fn with(keys: Modifiers) -> Self {
+    pub(super) fn of_click(keys: Modifiers) -> Self {
+        match (keys.command, keys.shift) {
+            (true, _) => Self::Toggle,
+            (false, true) => Self::Add,
+            (false, false) => Self::Replace,
+        }
+    }
+
+    /// Shift says that it is a box or a lasso, and so can't say more.
+    fn of_drag(keys: Modifiers) -> Self {
         if keys.command { Self::Add } else { Self::Replace }
     }
 }
@@ -118,7 +129,7 @@ impl Gesture {
         if response.dragged_by(PointerButton::Middle) {
             return Some(Self::Pan);
         }
-        let combine = Combine::with(keys);
+        let combine = Combine::of_drag(keys);
         response.dragged_by(PointerButton::Primary).then(|| match tool.with(keys) {
             Tool::Pan => Self::Pan,
             Tool::Box => Self::Box { from, to: from, combine },

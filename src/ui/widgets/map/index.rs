@@ -173,6 +173,12 @@ impl MapIndex {
         best.map(|(_, row)| row)
     }
 
+    /// How many points lie in this box.
+    pub fn count_in(&self, area: Area) -> usize {
+        let inside = |slot: &usize| area.contains(self.points[*slot].map(f64::from));
+        self.runs(area).flatten().filter(inside).count()
+    }
+
     /// The rows of the points in `area` that `pickable` admits, ascending.
     pub fn rows_in(&self, area: Area, pickable: impl Fn(u32) -> bool) -> Vec<u32> {
         let mut found: Vec<u32> = self

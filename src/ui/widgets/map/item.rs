@@ -75,7 +75,7 @@ impl Canvas {
         let shown: usize = counts.iter().sum();
         let pixels = (viewport.rect.area() * pose.pixels_per_point.powi(2)) as usize;
         self.drawing = if shown > style.mesh_limit.min(pixels) { Drawing::Density } else { Drawing::Mesh };
-        let whole = index.bounds().map_or(viewport.view, |area| View::fit(area, viewport.rect));
+        let whole = index.bounds().map_or(viewport.view, |area| View::fit(area, viewport.rect, viewport.rect));
         self.radius = style.radius_of(index.len(), viewport.view.scale / whole.scale);
         let front_is_mesh = self.drawing == Drawing::Mesh || counts[Layer::Front as usize] <= style.mark_limit;
         self.make_sprites(context, style);

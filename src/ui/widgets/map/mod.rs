@@ -102,6 +102,8 @@ pub struct MapState {
     canvas: Canvas,
     gesture: Option<Gesture>,
     context: Option<u32>,
+    /// Width of what lies over the map at its right, in points of the screen.
+    covered: f32,
 }
 
 /// The arrays that [`Painted`] was made from. Holding them keeps their addresses from being used again.
@@ -138,7 +140,7 @@ impl MapState {
 
     /// Shows this part of the map, with a margin.
     pub fn look_at(&mut self, area: Area, rect: egui::Rect) {
-        self.view = Some(View::fit(area, rect));
+        self.view = Some(View::fit(area, rect, self.free(rect)));
         self.fitted = false;
     }
 
@@ -158,6 +160,13 @@ impl MapState {
     /// The points where they are drawn at the moment.
     pub fn index(&self) -> &MapIndex {
         &self.index
+    }
+
+    /// How many specimens are at the very place of this one: those with the same barcode share a point.
+    pub fn specimens_at(&self, row: usize) -> usize {
+        let Some(&[x, y]) = self.positions.get(row) else { return 0 };
+        let place = [f64::from(x), f64::from(y)];
+        self.index.count_in(Area::spanned(place, place))
     }
 
     /// How the points were drawn in the last frame.
@@ -180,14 +189,16 @@ impl MapState {
         if Arc::ptr_eq(&self.positions, &scene.positions) && self.space.is_some() && !moved {
             return;
         }
-        let travels = moved && motion_secs > 0.0 && self.positions.len() == scene.positions.len();
-        self.motion = travels.then(|| {
-            let from = match &self.motion {
-                Some(motion) => Arc::new(motion.positions(&self.positions, now)),
-                None => Arc::clone(&self.positions),
-            };
-            Motion::new(from, now, motion_secs)
-        });
+        let same_rows = self.positions.len() == scene.positions.len();
+        if moved || !same_rows {
+            self.motion = (moved && same_rows && motion_secs > 0.0).then(|| {
+                let from = match &self.motion {
+                    Some(motion) => Arc::new(motion.positions(&self.positions, now)),
+                    None => Arc::clone(&self.positions),
+                };
+                Motion::new(from, now, motion_secs)
+            });
+        }
         if moved || self.space.is_none() {
             self.fitted = true;
         }
@@ -225,13 +236,18 @@ impl MapState {
 
     /// The view for this frame, and how much nearer it is than the whole map.
     fn current_view(&mut self, rect: egui::Rect) -> (View, f64) {
-        let whole = View::fit(self.index.bounds().unwrap_or(Area::NOTHING), rect);
-        let view = match self.view {
-            Some(view) if !self.fitted => view,
-            _ => whole,
-        };
+        let whole = View::fit(self.index.bounds().unwrap_or(Area::NOTHING), rect, self.free(rect));
+        let mut view = self.view.filter(|_| !self.fitted).unwrap_or(whole);
+        let [least, most] = ZOOM_RANGE.map(|limit| limit * whole.scale);
+        view.scale = view.scale.clamp(least, most);
         self.view = Some(view);
         (view, whole.scale)
+    }
+
+    /// The part of the map that nothing lies over.
+    fn free(&self, rect: egui::Rect) -> egui::Rect {
+        let right = if self.covered < 0.4 * rect.width() { rect.right() - self.covered } else { rect.right() };
+        egui::Rect::from_min_max(rect.min, egui::pos2(right, rect.bottom()))
     }
 
     fn nearest(&self, scene: &MapScene, viewport: Viewport, place: egui::Pos2) -> Option<u32> {
@@ -273,6 +289,12 @@ impl<'a> PointMap<'a> {
     /// What dragging does.
     pub fn tool(mut self, tool: Tool) -> Self {
         self.tool = tool;
+        self
+    }
+
+    /// The width, in points, that something else covers at the right: the whole map is shown beside it where there is room.
+    pub fn covered(self, width: f32) -> Self {
+        self.state.covered = width;
         self
     }
 
@@ -343,7 +365,7 @@ fn handle(state: &mut MapState, scene: &MapScene, response: &Response, context: 
         state.context = under;
     }
     let keys = context.input(|input| input.modifiers);
-    let clicked = (response.clicked() && !response.double_clicked()).then(|| (under, Combine::with(keys)));
+    let clicked = (response.clicked() && !response.double_clicked()).then(|| (under, Combine::of_click(keys)));
     Handled { viewport, closer: view.scale / whole, hovered: under.filter(|_| response.hovered()), clicked, enclosed }
 }
 

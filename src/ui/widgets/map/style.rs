@@ -1,6 +1,7 @@
 //! Colours and sizes of the map, handed in by the theme.
 
 use super::paint::Greys;
+use crate::ui::theme::Tokens;
 use egui::Color32;
 
 /// How the map looks. Lengths are points of the screen.
@@ -43,43 +44,16 @@ pub struct MapStyle {
 }
 
 impl MapStyle {
-    /// For a light background.
-    pub fn light() -> Self {
+    /// In the colours of a theme. `still` lets points jump to their places in a new projection.
+    pub fn themed(tokens: &Tokens, still: bool) -> Self {
         Self {
-            background: Color32::from_gray(252),
-            frame: Color32::from_gray(214),
-            text: Color32::from_gray(40),
-            greys: Greys { ghost: Color32::from_gray(232), muted: Color32::from_gray(205) },
-            outline_colour: Color32::from_gray(20),
-            ring_colour: Color32::from_rgb(200, 30, 30),
-            accent: Color32::from_rgb(0, 90, 160),
-            ..Self::sizes()
-        }
-    }
-
-    /// For a dark background.
-    pub fn dark() -> Self {
-        Self {
-            background: Color32::from_gray(18),
-            frame: Color32::from_gray(60),
-            text: Color32::from_gray(225),
-            greys: Greys { ghost: Color32::from_gray(36), muted: Color32::from_gray(66) },
-            outline_colour: Color32::from_gray(245),
-            ring_colour: Color32::from_rgb(255, 95, 85),
-            accent: Color32::from_rgb(110, 180, 240),
-            ..Self::sizes()
-        }
-    }
-
-    fn sizes() -> Self {
-        Self {
-            background: Color32::TRANSPARENT,
-            frame: Color32::TRANSPARENT,
-            text: Color32::PLACEHOLDER,
-            greys: Greys { ghost: Color32::GRAY, muted: Color32::GRAY },
-            outline_colour: Color32::PLACEHOLDER,
-            ring_colour: Color32::PLACEHOLDER,
-            accent: Color32::PLACEHOLDER,
+            background: tokens.field,
+            frame: tokens.line,
+            text: tokens.text,
+            greys: Greys { ghost: tokens.ghosts[0], muted: tokens.ghosts[1] },
+            outline_colour: tokens.text,
+            ring_colour: tokens.wrong,
+            accent: tokens.accent,
             radius: [1.5, 4.0],
             opacity: 0.8,
             lift: 1.35,
@@ -89,7 +63,7 @@ impl MapStyle {
             dimmed_ring: 0.3,
             mesh_limit: 100_000,
             mark_limit: 20_000,
-            motion_secs: 0.4,
+            motion_secs: if still { 0.0 } else { 0.4 },
         }
     }
 
@@ -111,7 +85,7 @@ mod tests {
 
     #[test]
     fn points_shrink_with_their_number_and_grow_with_zoom_within_bounds() {
-        let style = MapStyle::light();
+        let style = MapStyle::themed(&crate::ui::theme::LIGHT, false);
         let radii = [10, 1_000, 10_000, 1_000_000].map(|count| style.radius_of(count, 1.0));
         assert!(radii.windows(2).all(|pair| pair[0] > pair[1]), "{radii:?}");
         assert_eq!((radii[0], radii[3]), (4.0, 1.5));

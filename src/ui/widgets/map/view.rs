@@ -55,19 +55,22 @@ impl View {
     /// Share of the map's width or height that stays free around fitted points.
     const MARGIN: f64 = 0.05;
 
-    /// The view that shows all of `area` in `rect`. An empty area or one without extent is shown at one unit per 100 points.
-    pub fn fit(area: Area, rect: Rect) -> Self {
+    /// The view that shows all of `area` in the part `free` of `rect`. An empty area or one without extent is shown at one unit
+    /// per 100 points.
+    pub fn fit(area: Area, rect: Rect, free: Rect) -> Self {
         let size = area.size();
-        let centre = [0, 1].map(|axis| 0.5 * (area.min[axis] + area.max[axis]));
-        if !centre.iter().all(|value| value.is_finite()) {
+        let middle = [0, 1].map(|axis| 0.5 * (area.min[axis] + area.max[axis]));
+        if !middle.iter().all(|value| value.is_finite()) {
             return Self { centre: [0.0; 2], scale: 100.0 };
         }
         let room = 1.0 - 2.0 * Self::MARGIN;
         let across = |axis: usize, length: f32| {
             if size[axis] > 0.0 { room * f64::from(length.max(1.0)) / size[axis] } else { f64::INFINITY }
         };
-        let scale = across(0, rect.width()).min(across(1, rect.height()));
-        Self { centre, scale: if scale.is_finite() { scale } else { 100.0 } }
+        let scale = across(0, free.width()).min(across(1, free.height()));
+        let mut view = Self { centre: middle, scale: if scale.is_finite() { scale } else { 100.0 } };
+        view.pan(free.center() - rect.center());
+        view
     }
 
     /// Moves what is shown by `delta` points of the screen.
@@ -142,7 +145,7 @@ mod tests {
     #[test]
     fn fitting_shows_all_with_a_margin_and_equal_scales() {
         let area = Area { min: [-10.0, 2.0], max: [30.0, 4.0] };
-        let viewport = View::fit(area, RECT).on(RECT);
+        let viewport = View::fit(area, RECT, RECT).on(RECT);
         let (left_low, right_high) = (viewport.to_screen(area.min), viewport.to_screen(area.max));
         assert!((left_low.x - (10.0 + 40.0)).abs() < 1e-3, "5 % of 800 points stay free: {left_low}");
         assert!((right_high.x - (810.0 - 40.0)).abs() < 1e-3);
@@ -151,9 +154,17 @@ mod tests {
     }
 
     #[test]
+    fn fitting_beside_something_keeps_clear_of_it() {
+        let free = Rect::from_min_max(RECT.min, pos2(610.0, 420.0));
+        let viewport = View::fit(Area { min: [0.0, 0.0], max: [10.0, 2.0] }, RECT, free).on(RECT);
+        assert!((viewport.to_screen([0.0, 1.0]).x - 40.0).abs() < 1e-3);
+        assert!((viewport.to_screen([10.0, 1.0]).x - 580.0).abs() < 1e-3);
+    }
+
+    #[test]
     fn areas_without_extent_have_a_usable_view() {
         for area in [Area::NOTHING, Area { min: [3.0, 4.0], max: [3.0, 4.0] }] {
-            let view = View::fit(area, RECT);
+            let view = View::fit(area, RECT, RECT);
             assert_eq!(view.scale, 100.0);
             assert!(view.centre.iter().all(|value| value.is_finite()));
         }

@@ -97,7 +97,7 @@ pub fn concordance(clusters: &[i32], labels: &LabelColumn, broader: &[(Field, &L
     assert_eq!(clusters.len(), labels.len(), "one cluster per specimen");
     let table = Table::new(clusters, labels);
     let ranks: Vec<(Field, Vec<Option<u32>>)> =
-        broader.iter().map(|&(field, column)| (field, majority(labels, column))).collect();
+        broader.iter().map(|&(field, column)| (field, labels.majority_in(column))).collect();
     let mut rows: Vec<ConcordanceRow> =
         (0..labels.distinct() as u32).filter_map(|label| table.row(label, labels, &ranks)).collect();
     rows.sort_by(|a, b| order(a).cmp(&order(b)).then_with(|| a.name.cmp(&b.name)));
@@ -180,21 +180,6 @@ fn broadest_conflict(label: u32, company: &BTreeSet<u32>, ranks: &[(Field, Vec<O
         own.is_some() && company.iter().any(|&other| taxa[other as usize].is_some_and(|taxon| Some(taxon) != own))
     };
     ranks.iter().find(|(_, taxa)| differs(taxa)).map(|&(rank, _)| rank)
-}
-
-/// The taxon that most specimens of each label carry, indexed by label; ties to the one met first.
-fn majority(labels: &LabelColumn, broader: &LabelColumn) -> Vec<Option<u32>> {
-    assert_eq!(labels.len(), broader.len(), "one taxon per specimen");
-    let mut votes: Vec<BTreeMap<u32, usize>> = vec![BTreeMap::new(); labels.distinct()];
-    for row in 0..labels.len() {
-        if let (Some(label), Some(taxon)) = (labels.code(row), broader.code(row)) {
-            *votes[label as usize].entry(taxon).or_default() += 1;
-        }
-    }
-    votes
-        .into_iter()
-        .map(|taxa| taxa.into_iter().max_by_key(|&(taxon, n)| (n, Reverse(taxon))).map(|(taxon, _)| taxon))
-        .collect()
 }
 
 #[cfg(test)]

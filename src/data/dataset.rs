@@ -9,7 +9,9 @@
 
 use super::taxonomy::{Field, LabelColumn, LabelColumnBuilder};
 use crate::key::{ContentHash, DatasetId};
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
 use std::ops::{BitOr, BitOrAssign};
 use std::path::PathBuf;
 
@@ -118,6 +120,25 @@ pub struct Record {
     pub flags: Flags,
 }
 
+/// One specimen that borrows from its reader: what [`DatasetBuilder::push_row`] takes, without an allocation per value.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// The file's own id.
+    pub id: &'a str,
+    /// Normalised bases.
+    pub sequence: &'a [u8],
+    /// Labels, in the order of [`Field::ALL`].
+    pub labels: &'a [Option<&'a str>; Field::ALL.len()],
+    /// Latitude and longitude in degrees.
+    pub coordinates: Option<[f32; 2]>,
+    /// Values of the other columns, in the order given to [`DatasetBuilder::new`]; missing ones are empty.
+    pub other: &'a [&'a str],
+    /// Index of the file and line.
+    pub origin: Origin,
+    /// What the reader found unusual.
+    pub flags: Flags,
+}
+
 /// Many short byte strings in one allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Arena {
@@ -145,6 +166,44 @@ impl Arena {
 
     fn len(&self) -> usize {
         self.ends.len() - 1
+    }
+}
+
+/// Finds items of an [`Arena`] by content without holding a second copy of them.
+#[derive(Debug, Default)]
+struct ArenaIndex {
+    /// The first item with a hash.
+    first: HashMap<u64, u32>,
+    /// From an item to the next one with the same hash: almost always empty.
+    next: HashMap<u32, u32>,
+}
+
+impl ArenaIndex {
+    /// The index of `item` in `arena`; where it is new, it is pushed and `None` returned.
+    fn find_or_push(&mut self, arena: &mut Arena, item: &[u8]) -> Option<u32> {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(item);
+        let new = arena.len() as u32;
+        let mut at = match self.first.entry(hasher.finish()) {
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(new);
+                arena.push(item);
+                return None;
+            }
+            std::collections::hash_map::Entry::Occupied(taken) => *taken.get(),
+        };
+        loop {
+            if arena.get(at as usize) == item {
+                return Some(at);
+            }
+            match self.next.get(&at) {
+                Some(&following) => at = following,
+                None => break,
+            }
+        }
+        self.next.insert(at, new);
+        arena.push(item);
+        None
     }
 }
 
@@ -277,10 +336,10 @@ pub struct DatasetBuilder {
     name: String,
     files: Vec<SourceFile>,
     ids: Arena,
-    id_set: HashSet<String>,
+    id_index: ArenaIndex,
     repeats: HashMap<String, u32>,
     sequences: Arena,
-    unique_index: HashMap<Vec<u8>, u32>,
+    sequence_index: ArenaIndex,
     unique_of: Vec<u32>,
     first_row: Vec<u32>,
     labels: Vec<LabelColumnBuilder>,
@@ -298,10 +357,10 @@ impl DatasetBuilder {
             name: name.into(),
             files: Vec::new(),
             ids: Arena::new(),
-            id_set: HashSet::new(),
+            id_index: ArenaIndex::default(),
             repeats: HashMap::new(),
             sequences: Arena::new(),
-            unique_index: HashMap::new(),
+            sequence_index: ArenaIndex::default(),
             unique_of: Vec::new(),
             first_row: Vec::new(),
             labels: vec![LabelColumnBuilder::default(); Field::ALL.len()],
@@ -331,48 +390,52 @@ impl DatasetBuilder {
 
     /// Adds a record and returns the id that it got: its own, or with `#2`, `#3`, … appended where that was taken.
     pub fn push(&mut self, record: Record) -> String {
-        let id = self.free_id(record.id);
-        let row = self.unique_of.len() as u32;
-        self.ids.push(id.as_bytes());
-        self.push_sequence(record.sequence, row);
-        for (field, column) in Field::ALL.into_iter().zip(&mut self.labels) {
-            column.push(record.labels.get(&field).map(String::as_str));
-        }
-        self.coordinates.push(record.coordinates.unwrap_or([f32::NAN; 2]));
-        for (index, column) in self.other.iter_mut().enumerate() {
-            column.push(record.other.get(index).map_or(&[][..], |value| value.as_bytes()));
-        }
-        self.origins.push(record.origin.unwrap_or(Origin { file: 0, line: 0 }));
-        self.flags.push(record.flags);
-        id
+        let labels = Field::ALL.map(|field| record.labels.get(&field).map(String::as_str));
+        let other: Vec<&str> = record.other.iter().map(String::as_str).collect();
+        let renamed = self.push_row(&Row {
+            id: &record.id,
+            sequence: &record.sequence,
+            labels: &labels,
+            coordinates: record.coordinates,
+            other: &other,
+            origin: record.origin.unwrap_or(Origin { file: 0, line: 0 }),
+            flags: record.flags,
+        });
+        renamed.unwrap_or(record.id)
     }
 
-    fn free_id(&mut self, id: String) -> String {
-        if self.id_set.insert(id.clone()) {
-            return id;
+    /// Adds a specimen. Answers the id that it got where its own was taken: with `#2`, `#3`, … appended.
+    pub fn push_row(&mut self, row: &Row<'_>) -> Option<String> {
+        let renamed = self.push_id(row.id);
+        let number = self.unique_of.len() as u32;
+        let next = self.first_row.len() as u32;
+        let unique = self.sequence_index.find_or_push(&mut self.sequences, row.sequence).unwrap_or_else(|| {
+            self.first_row.push(number);
+            next
+        });
+        self.unique_of.push(unique);
+        for (column, label) in self.labels.iter_mut().zip(row.labels) {
+            column.push(*label);
         }
-        let count = self.repeats.entry(id.clone()).or_insert(1);
+        self.coordinates.push(row.coordinates.unwrap_or([f32::NAN; 2]));
+        for (index, column) in self.other.iter_mut().enumerate() {
+            column.push(row.other.get(index).map_or(&[][..], |value| value.as_bytes()));
+        }
+        self.origins.push(row.origin);
+        self.flags.push(row.flags);
+        renamed
+    }
+
+    fn push_id(&mut self, id: &str) -> Option<String> {
+        self.id_index.find_or_push(&mut self.ids, id.as_bytes())?;
+        let count = self.repeats.entry(id.to_owned()).or_insert(1);
         loop {
             *count += 1;
             let candidate = format!("{id}#{count}");
-            if self.id_set.insert(candidate.clone()) {
-                return candidate;
+            if self.id_index.find_or_push(&mut self.ids, candidate.as_bytes()).is_none() {
+                return Some(candidate);
             }
         }
-    }
-
-    fn push_sequence(&mut self, sequence: Vec<u8>, row: u32) {
-        let next = self.first_row.len() as u32;
-        let unique = match self.unique_index.get(&sequence) {
-            Some(&unique) => unique,
-            None => {
-                self.sequences.push(&sequence);
-                self.first_row.push(row);
-                self.unique_index.insert(sequence, next);
-                next
-            }
-        };
-        self.unique_of.push(unique);
     }
 
     /// The finished dataset.
@@ -403,11 +466,11 @@ impl DatasetBuilder {
 
 /// Hash of what the dataset says, not of where it was read from: the same records in another file have the same key.
 fn content_hash(dataset: &Dataset) -> DatasetId {
-    let mut parts: Vec<Vec<u8>> = Vec::new();
-    let arena = |arena: &Arena| -> [Vec<u8>; 2] {
-        [arena.bytes.clone(), arena.ends.iter().flat_map(|end| end.to_le_bytes()).collect()]
-    };
-    let codes = |codes: &[u32]| -> Vec<u8> { codes.iter().flat_map(|code| code.to_le_bytes()).collect() };
+    fn arena(arena: &Arena) -> [Cow<'_, [u8]>; 2] {
+        [Cow::Borrowed(&arena.bytes), Cow::Owned(arena.ends.iter().flat_map(|end| end.to_le_bytes()).collect())]
+    }
+    let mut parts: Vec<Cow<'_, [u8]>> = Vec::new();
+    let codes = |codes: &[u32]| -> Cow<'_, [u8]> { codes.iter().flat_map(|code| code.to_le_bytes()).collect() };
     parts.extend(arena(&dataset.ids));
     parts.extend(arena(&dataset.sequences));
     parts.push(codes(&dataset.unique_of));
@@ -415,12 +478,12 @@ fn content_hash(dataset: &Dataset) -> DatasetId {
         let column_codes: Vec<u32> =
             (0..column.len()).map(|row| column.code(row).map_or(u32::MAX, |code| code)).collect();
         parts.push(codes(&column_codes));
-        parts.push(column.names().join("\n").into_bytes());
+        parts.push(column.names().join("\n").into_bytes().into());
     }
     parts.push(dataset.coordinates.iter().flatten().flat_map(|degree| degree.to_le_bytes()).collect());
-    parts.push(dataset.other_names.join("\n").into_bytes());
+    parts.push(dataset.other_names.join("\n").into_bytes().into());
     dataset.other.iter().for_each(|column| parts.extend(arena(column)));
-    ContentHash::of_parts(parts.iter().map(Vec::as_slice))
+    ContentHash::of_parts(parts.iter().map(AsRef::as_ref))
 }
 
 #[cfg(test)]
@@ -466,6 +529,25 @@ mod tests {
     fn repeated_ids_get_numbers_that_no_other_record_has() {
         let dataset = build(&["x", "x#2", "x", "x"].map(|id| record(id, "ACGT", None)));
         assert_eq!((0..4).map(|row| dataset.id(row)).collect::<Vec<_>>(), ["x", "x#2", "x#3", "x#4"]);
+    }
+
+    #[test]
+    fn items_that_share_a_hash_are_told_apart() {
+        let mut arena = Arena::new();
+        let mut index = ArenaIndex::default();
+        assert_eq!(index.find_or_push(&mut arena, b"a"), None);
+        assert_eq!(index.find_or_push(&mut arena, b"b"), None);
+        // As if "c" and "d" had the hash of "a": they are found along the chain, not mistaken for it.
+        for item in [b"c", b"d"] {
+            let mut hasher = DefaultHasher::new();
+            hasher.write(item);
+            index.first.insert(hasher.finish(), 0);
+        }
+        assert_eq!(index.find_or_push(&mut arena, b"c"), None);
+        assert_eq!(index.find_or_push(&mut arena, b"d"), None);
+        assert_eq!(index.find_or_push(&mut arena, b"c"), Some(2));
+        assert_eq!(index.find_or_push(&mut arena, b"d"), Some(3));
+        assert_eq!(index.find_or_push(&mut arena, b"a"), Some(0));
     }
 
     #[test]

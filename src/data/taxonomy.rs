@@ -1,6 +1,7 @@
 //! Labels of specimens: taxonomic ranks, BIN, split and country, each name stored once.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -158,6 +159,23 @@ impl LabelColumn {
         counts
     }
 
+    /// The label of a broader column that most specimens of each name carry, by code; ties to the one met first, `None` where no
+    /// specimen of a name carries any.
+    ///
+    /// # Panics
+    /// When the columns differ in length.
+    pub fn majority_in(&self, broader: &Self) -> Vec<Option<u32>> {
+        assert_eq!(self.len(), broader.len(), "both columns cover the same specimens");
+        let mut votes: Vec<BTreeMap<u32, usize>> = vec![BTreeMap::new(); self.distinct()];
+        for row in 0..self.len() {
+            if let (Some(code), Some(taxon)) = (self.code(row), broader.code(row)) {
+                *votes[code as usize].entry(taxon).or_default() += 1;
+            }
+        }
+        let winner = |taxa: BTreeMap<u32, usize>| taxa.into_iter().max_by_key(|&(taxon, n)| (n, Reverse(taxon)));
+        votes.into_iter().map(|taxa| winner(taxa).map(|(taxon, _)| taxon)).collect()
+    }
+
     /// The labels in row order.
     pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
         (0..self.len()).map(|row| self.get(row))
@@ -205,6 +223,13 @@ mod tests {
         assert_eq!(column.iter().collect::<Vec<_>>(), labels);
         assert_eq!((column.distinct(), column.labelled(), column.len()), (2, 3, 4));
         assert_eq!(column.counts(), [2, 1]);
+    }
+
+    #[test]
+    fn the_majority_names_the_broader_taxon() {
+        let genus = LabelColumn::from_labels([Some("Apis"), Some("Apis"), Some("Apis"), Some("Carabus"), None]);
+        let order = LabelColumn::from_labels([Some("Bees"), Some("Beetles"), Some("Beetles"), None, Some("Flies")]);
+        assert_eq!(genus.majority_in(&order), [Some(1), None]);
     }
 
     #[test]

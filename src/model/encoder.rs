@@ -5,11 +5,11 @@
 
 use super::checkpoint::StoredTensor;
 use super::config::EncoderShape;
-use super::kernels::values;
-use super::layers::{Embeddings, Linear, Output, Weights, attention};
+use super::kernels::with_values;
+use super::layers::{Embeddings, FeedForward, Linear, Output, Weights, attention};
 use crate::data::reading::Layers;
 use crate::data::tokens::Tokens;
-use candle_core::{DType, Device, Result, Storage, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -21,8 +21,7 @@ const QUERY_KEY_VALUE: [&str; 3] = ["attention.self.query", "attention.self.key"
 struct Layer {
     query_key_value: Linear,
     attention_output: Output,
-    intermediate: Linear,
-    output: Output,
+    feed_forward: FeedForward,
 }
 
 /// A BERT encoder on a device.
@@ -49,8 +48,7 @@ impl Encoder {
             Ok(Layer {
                 query_key_value: Linear::joined(&weights, &QUERY_KEY_VALUE.map(name))?,
                 attention_output: Output::new(&weights, &name("attention.output"), eps)?,
-                intermediate: Linear::joined(&weights, &[name("intermediate.dense")])?,
-                output: Output::new(&weights, &name("output"), eps)?,
+                feed_forward: FeedForward::new(&weights, &format!("encoder.layer.{index}"), eps)?,
             })
         };
         Ok(Self {
@@ -97,8 +95,7 @@ impl Encoder {
             let joined = layer.query_key_value.forward(&hidden)?;
             let attended = attention(&joined, self.shape.heads, &packed.sequences)?;
             let attended = layer.attention_output.forward(&attended, &hidden)?;
-            let inner = layer.intermediate.forward_gelu(&attended)?;
-            hidden = layer.output.forward(&inner, &attended)?;
+            hidden = layer.feed_forward.forward(&attended)?;
             show(index + 1, &hidden)?;
         }
         Ok(())
@@ -134,20 +131,17 @@ impl Packed {
 fn mean_pool<'a>(hidden: &Tensor, sequences: &[Range<usize>], out: impl Iterator<Item = &'a mut [f32]>) -> Result<()> {
     let hidden = hidden.to_dtype(DType::F32)?.to_device(&Device::Cpu)?;
     let width = hidden.dim(1)?;
-    let (storage, layout) = hidden.storage_and_layout();
-    let Storage::Cpu(storage) = &*storage else {
-        candle_core::bail!("the hidden states were moved to the CPU");
-    };
-    let hidden = values(storage, layout)?;
-    for (tokens, mean) in sequences.iter().zip(out) {
-        mean.fill(0.0);
-        for row in hidden[tokens.start * width..tokens.end * width].chunks_exact(width) {
-            mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    with_values(&hidden, |hidden| {
+        for (tokens, mean) in sequences.iter().zip(out) {
+            mean.fill(0.0);
+            for row in hidden[tokens.start * width..tokens.end * width].chunks_exact(width) {
+                mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+            }
+            let share = 1.0 / tokens.len() as f32;
+            mean.iter_mut().for_each(|sum| *sum *= share);
         }
-        let share = 1.0 / tokens.len() as f32;
-        mean.iter_mut().for_each(|sum| *sum *= share);
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Scales a vector to unit length; the zero vector stays.

@@ -1,17 +1,19 @@
-//! The parts of the encoder between the matrix products, for the CPU.
+//! The halves of a BERT layer as candle operations for the CPU.
 //!
-//! candle's own operations for these run on one core, or compute an error function and an exponential value by value; at the
-//! widths used here they take longer than the matrix products. These work in place, row by row, with the widest vectors that
-//! the processor has. They are called from several threads, each with its own rows, and use no threads themselves.
+//! candle's own operations run on one core each, pass over memory once each, and compute an error function and an exponential
+//! value by value; at the widths used here that takes longer than the matrix products. These do a half layer at a time for
+//! some rows, with the widest vectors that the processor has. They use no threads themselves: the caller splits the batch.
 
-use candle_core::{CpuStorage, CustomOp1, InplaceOp2, Layout, Result, Shape, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
 /// Lanes of independent sums: enough for the widest vectors, and the same on every machine.
 const LANES: usize = 16;
+/// Rows that pass through a layer's half together: enough for the matrix product's speed, few enough for the cache.
+const BLOCK_ROWS: usize = 64;
 
 /// `exp(x)` for `x <= 0`, to 2e-7 relative; below -87 it is 0.
 ///
@@ -20,14 +22,15 @@ const LANES: usize = 16;
 fn exp_non_positive(x: f32) -> f32 {
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    /// Adding and taking it off rounds to a whole number.
+    /// Added to a small number, it leaves the number rounded to a whole one in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     let clamped = if x < -87.0 { -87.0 } else { x };
-    let whole = clamped * std::f32::consts::LOG2_E + ROUND - ROUND;
+    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
+    let whole = shifted - ROUND;
     let r = clamped - whole * LN_2_HIGH - whole * LN_2_LOW;
     let series =
         1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0))))));
-    let power = f32::from_bits(((whole as i32 + 127) as u32) << 23);
+    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
     if x < -87.0 { 0.0 } else { series * power }
 }
 
@@ -42,31 +45,46 @@ fn erf(x: f32) -> f32 {
     (1.0 - series * exp_non_positive(-size * size)).copysign(x)
 }
 
-/// Adds `bias` to every row and applies GELU by the error function, `x (1 + erf(x / sqrt 2)) / 2`.
-fn bias_gelu(rows: &mut [f32], bias: &[f32]) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for row in rows.chunks_exact_mut(bias.len()) {
-                for (value, bias) in row.iter_mut().zip(bias) {
-                    let x = *value + bias;
-                    *value = 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
-                }
-            }
-        },
-    );
+/// Runs a loop compiled for the widest vectors that the processor has.
+fn wide(work: impl WithSimd<Output = ()>) {
+    Arch::new().dispatch(work);
 }
 
 /// Adds `bias` to every row.
-fn add_bias(rows: &mut [f32], bias: &[f32]) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for row in rows.chunks_exact_mut(bias.len()) {
-                row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
+struct AddBias<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+}
+
+impl WithSimd for AddBias<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.rows.chunks_exact_mut(self.bias.len()) {
+            row.iter_mut().zip(self.bias).for_each(|(value, bias)| *value += bias);
+        }
+    }
+}
+
+/// Adds `bias` to every row and applies GELU by the error function, `x (1 + erf(x / sqrt 2)) / 2`.
+struct BiasGelu<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+}
+
+impl WithSimd for BiasGelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.rows.chunks_exact_mut(self.bias.len()) {
+            for (value, bias) in row.iter_mut().zip(self.bias) {
+                let x = *value + bias;
+                *value = 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
             }
-        },
-    );
+        }
+    }
 }
 
 /// The sum of `f` over a row, in lanes, so that it is both fast and accurate.
@@ -82,50 +100,98 @@ fn sum_of(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     sums.iter().sum::<f32>() + rest.iter().map(|&value| f(value)).sum::<f32>()
 }
 
-/// Layer norm over the last dimension of `rows`, in place, in two passes (mean first, then variance).
+/// The largest value of a row, in lanes.
 #[inline(always)]
-fn normalise(row: &mut [f32], scale: &[f32], shift: &[f32], eps: f32) {
-    let count = row.len() as f32;
-    let mean = sum_of(row, |value| value) / count;
-    let variance = sum_of(row, |value| (value - mean) * (value - mean)) / count;
-    let factor = 1.0 / (variance + eps).sqrt();
-    for ((value, scale), shift) in row.iter_mut().zip(scale).zip(shift) {
-        *value = (*value - mean) * factor * scale + shift;
+fn largest_of(row: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let (whole, rest) = row.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for chunk in whole {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, value);
+        }
+    }
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |largest, &value| larger(largest, value))
+}
+
+/// Scale, shift and epsilon of a layer norm.
+#[derive(Debug, Clone, Copy)]
+struct Norm<'a> {
+    scale: &'a [f32],
+    shift: &'a [f32],
+    eps: f32,
+}
+
+impl Norm<'_> {
+    /// Normalises one row in place, in two passes: mean first, then variance.
+    #[inline(always)]
+    fn apply(&self, row: &mut [f32]) {
+        let count = row.len() as f32;
+        let mean = sum_of(row, |value| value) / count;
+        let variance = sum_of(row, |value| (value - mean) * (value - mean)) / count;
+        let factor = 1.0 / (variance + self.eps).sqrt();
+        for ((value, scale), shift) in row.iter_mut().zip(self.scale).zip(self.shift) {
+            *value = (*value - mean) * factor * scale + shift;
+        }
     }
 }
 
-/// `rows = layer norm(rows + bias + residual)`.
-fn add_and_normalise(rows: &mut [f32], residual: &[f32], norm: &AddAndNormalise) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let width = norm.scale.len();
-            for (row, residual) in rows.chunks_exact_mut(width).zip(residual.chunks_exact(width)) {
-                for ((value, residual), bias) in row.iter_mut().zip(residual).zip(&norm.bias) {
-                    *value += residual + bias;
-                }
-                normalise(row, &norm.scale, &norm.shift, norm.eps);
+/// `rows = norm(rows + bias + residual)`.
+struct AddAndNorm<'a> {
+    rows: &'a mut [f32],
+    bias: &'a [f32],
+    residual: &'a [f32],
+    norm: Norm<'a>,
+}
+
+impl WithSimd for AddAndNorm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let width = self.bias.len();
+        for (row, residual) in self.rows.chunks_exact_mut(width).zip(self.residual.chunks_exact(width)) {
+            for ((value, residual), bias) in row.iter_mut().zip(residual).zip(self.bias) {
+                *value += residual + bias;
             }
-        },
+            self.norm.apply(row);
+        }
+    }
+}
+
+/// `out = rows weight`, with `rows` `[n, in]`, `weight` `[in, out]`, all row-major.
+fn product(rows: &[f32], weight: &[f32], inputs: usize, out: &mut [f32]) {
+    let outputs = weight.len() / inputs;
+    let count = out.len() / outputs;
+    matmul(
+        MatMut::from_row_major_slice_mut(out, count, outputs),
+        Accum::Replace,
+        MatRef::from_row_major_slice(rows, count, inputs),
+        MatRef::from_row_major_slice(weight, inputs, outputs),
+        1.0,
+        Par::Seq,
     );
 }
 
-/// Softmax of every row of `scores`, scaled by `scale` before.
-fn softmax_rows(scores: &mut [f32], width: usize, scale: f32) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for row in scores.chunks_exact_mut(width) {
-                let largest =
-                    row.iter().fold(f32::NEG_INFINITY, |largest, &score| if score > largest { score } else { largest });
-                for score in row.iter_mut() {
-                    *score = exp_non_positive((*score - largest) * scale);
-                }
-                let total = 1.0 / sum_of(row, |weight| weight);
-                row.iter_mut().for_each(|weight| *weight *= total);
-            }
-        },
-    );
+/// Softmax of every row of `scores`, `[n, width]`, scaled by `scale` before.
+struct Softmax<'a> {
+    scores: &'a mut [f32],
+    width: usize,
+    scale: f32,
+}
+
+impl WithSimd for Softmax<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for row in self.scores.chunks_exact_mut(self.width) {
+            let largest = largest_of(row);
+            row.iter_mut().for_each(|score| *score = exp_non_positive((*score - largest) * self.scale));
+            let share = 1.0 / sum_of(row, |weight| weight);
+            row.iter_mut().for_each(|weight| *weight *= share);
+        }
+    }
 }
 
 /// Multi-head attention of packed sequences: `qkv` is `[N, 3D]` (queries, keys, values), the answer `[N, D]`. Every sequence
@@ -156,7 +222,7 @@ fn attend(qkv: &[f32], attended: &mut [f32], width: usize, heads: usize, sequenc
             .transpose_mut();
             let table = MatMut::from_row_major_slice_mut(scores, length, length);
             matmul(table, Accum::Replace, view(0), view(1).transpose(), 1.0, Par::Seq);
-            softmax_rows(scores, length, scale);
+            wide(Softmax { scores, width: length, scale });
             let table = MatRef::from_row_major_slice(scores, length, length);
             matmul(answer, Accum::Replace, table, view(2), 1.0, Par::Seq);
         }
@@ -171,58 +237,148 @@ pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a
     }
 }
 
-fn values_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
-    match (storage, layout.contiguous_offsets()) {
-        (CpuStorage::F32(values), Some((start, end))) => Ok(&mut values[start..end]),
-        _ => bail!("a contiguous tensor of 32-bit floats is needed"),
+/// Shows the values of a tensor on the CPU, without copying them.
+pub(super) fn with_values<T>(tensor: &Tensor, look: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => look(values(storage, layout)?),
+        _ => bail!("a tensor on the CPU is needed"),
     }
 }
 
-/// In place: `[N, D]` plus the bias `[D]`.
-pub(super) struct AddBias;
+/// Weight `[in, out]` and bias `[out]` of a linear map.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LinearWeights<'a> {
+    pub(super) weight: &'a Tensor,
+    pub(super) bias: &'a Tensor,
+}
 
-impl InplaceOp2 for AddBias {
-    fn name(&self) -> &'static str {
-        "add-bias"
-    }
-
-    fn cpu_fwd(&self, rows: &mut CpuStorage, l1: &Layout, bias: &CpuStorage, l2: &Layout) -> Result<()> {
-        add_bias(values_mut(rows, l1)?, values(bias, l2)?);
-        Ok(())
+impl LinearWeights<'_> {
+    fn with<T>(&self, look: impl FnOnce(&[f32], &[f32]) -> Result<T>) -> Result<T> {
+        with_values(self.weight, |weight| with_values(self.bias, |bias| look(weight, bias)))
     }
 }
 
-/// In place: GELU of `[N, D]` plus the bias `[D]`.
-pub(super) struct BiasGelu;
-
-impl InplaceOp2 for BiasGelu {
-    fn name(&self) -> &'static str {
-        "bias-gelu"
-    }
-
-    fn cpu_fwd(&self, rows: &mut CpuStorage, l1: &Layout, bias: &CpuStorage, l2: &Layout) -> Result<()> {
-        bias_gelu(values_mut(rows, l1)?, values(bias, l2)?);
-        Ok(())
-    }
-}
-
-/// In place: layer norm of `[N, D]` plus a bias `[D]` plus the residual `[N, D]`.
-#[derive(Debug, Clone)]
-pub(super) struct AddAndNormalise {
-    pub(super) bias: Vec<f32>,
-    pub(super) scale: Vec<f32>,
-    pub(super) shift: Vec<f32>,
+/// Scale `[D]`, shift `[D]` and epsilon of a layer norm.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NormWeights<'a> {
+    pub(super) scale: &'a Tensor,
+    pub(super) shift: &'a Tensor,
     pub(super) eps: f32,
 }
 
-impl InplaceOp2 for AddAndNormalise {
+impl NormWeights<'_> {
+    fn with<T>(&self, look: impl FnOnce(Norm<'_>) -> Result<T>) -> Result<T> {
+        let eps = self.eps;
+        with_values(self.scale, |scale| with_values(self.shift, |shift| look(Norm { scale, shift, eps })))
+    }
+}
+
+/// A linear map, `[N, in]` to `[N, out]`.
+pub(super) struct Project<'a>(pub(super) LinearWeights<'a>);
+
+impl CustomOp1 for Project<'_> {
+    fn name(&self) -> &'static str {
+        "project"
+    }
+
+    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (count, inputs) = layout.shape().dims2()?;
+        let input = values(input, layout)?;
+        self.0.with(|weight, bias| {
+            let outputs = bias.len();
+            let mut out = vec![0.0; count * outputs];
+            for (rows, out) in input.chunks(BLOCK_ROWS * inputs).zip(out.chunks_mut(BLOCK_ROWS * outputs)) {
+                product(rows, weight, inputs, out);
+                wide(AddBias { rows: out, bias });
+            }
+            Ok((CpuStorage::F32(out), Shape::from((count, outputs))))
+        })
+    }
+}
+
+/// A linear map, the residual `[N, D]` added, layer norm: `[N, in]` to `[N, D]`.
+pub(super) struct ProjectAndNormalise<'a> {
+    pub(super) linear: LinearWeights<'a>,
+    pub(super) norm: NormWeights<'a>,
+    pub(super) residual: &'a Tensor,
+}
+
+impl CustomOp1 for ProjectAndNormalise<'_> {
+    fn name(&self) -> &'static str {
+        "project-and-normalise"
+    }
+
+    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (count, inputs) = layout.shape().dims2()?;
+        let input = values(input, layout)?;
+        let forward = |weight: &[f32], bias: &[f32], norm: Norm<'_>, residual: &[f32]| {
+            let width = bias.len();
+            let mut out = vec![0.0; count * width];
+            let blocks = input.chunks(BLOCK_ROWS * inputs).zip(residual.chunks(BLOCK_ROWS * width));
+            for ((rows, residual), out) in blocks.zip(out.chunks_mut(BLOCK_ROWS * width)) {
+                product(rows, weight, inputs, out);
+                wide(AddAndNorm { rows: out, bias, residual, norm });
+            }
+            Ok((CpuStorage::F32(out), Shape::from((count, width))))
+        };
+        self.linear.with(|weight, bias| {
+            self.norm.with(|norm| with_values(self.residual, |residual| forward(weight, bias, norm, residual)))
+        })
+    }
+}
+
+/// The feed-forward half of a layer: a linear map, GELU, a linear map back, the input added, layer norm. `[N, D]` to `[N, D]`;
+/// what lies between never leaves the cache.
+pub(super) struct FeedForward<'a> {
+    pub(super) inner: LinearWeights<'a>,
+    pub(super) outer: LinearWeights<'a>,
+    pub(super) norm: NormWeights<'a>,
+}
+
+impl CustomOp1 for FeedForward<'_> {
+    fn name(&self) -> &'static str {
+        "feed-forward"
+    }
+
+    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (count, width) = layout.shape().dims2()?;
+        let input = values(input, layout)?;
+        let forward = |inner: (&[f32], &[f32]), outer: (&[f32], &[f32]), norm: Norm<'_>| {
+            let inner_width = inner.1.len();
+            let mut between = vec![0.0; BLOCK_ROWS * inner_width];
+            let mut out = vec![0.0; count * width];
+            for (rows, out) in input.chunks(BLOCK_ROWS * width).zip(out.chunks_mut(BLOCK_ROWS * width)) {
+                let between = &mut between[..rows.len() / width * inner_width];
+                product(rows, inner.0, width, between);
+                wide(BiasGelu { rows: between, bias: inner.1 });
+                product(between, outer.0, inner_width, out);
+                wide(AddAndNorm { rows: out, bias: outer.1, residual: rows, norm });
+            }
+            Ok((CpuStorage::F32(out), Shape::from((count, width))))
+        };
+        self.inner.with(|w1, b1| self.outer.with(|w2, b2| self.norm.with(|norm| forward((w1, b1), (w2, b2), norm))))
+    }
+}
+
+/// Layer norm of the sum of two tensors `[N, D]`.
+pub(super) struct AddAndNormalise<'a> {
+    pub(super) norm: NormWeights<'a>,
+}
+
+impl CustomOp2 for AddAndNormalise<'_> {
     fn name(&self) -> &'static str {
         "add-and-normalise"
     }
 
-    fn cpu_fwd(&self, rows: &mut CpuStorage, l1: &Layout, residual: &CpuStorage, l2: &Layout) -> Result<()> {
-        add_and_normalise(values_mut(rows, l1)?, values(residual, l2)?, self);
-        Ok(())
+    fn cpu_fwd(&self, a: &CpuStorage, l1: &Layout, b: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let mut sum = values(a, l1)?.to_vec();
+        let no_bias = vec![0.0; l1.shape().dims2()?.1];
+        self.norm.with(|norm| {
+            wide(AddAndNorm { rows: &mut sum, bias: &no_bias, residual: values(b, l2)?, norm });
+            Ok(())
+        })?;
+        Ok((CpuStorage::F32(sum), l1.shape().clone()))
     }
 }
 
@@ -301,26 +457,21 @@ mod tests {
             .map(|i| f64::from(rows[i] + bias[i % 3]))
             .map(|x| 0.5 * x * (1.0 + erf_exact(x / std::f64::consts::SQRT_2)))
             .collect();
-        bias_gelu(&mut rows, &bias);
+        wide(BiasGelu { rows: &mut rows, bias: &bias });
         for (value, expected) in rows.iter().zip(expected) {
             assert!((f64::from(*value) - expected).abs() < 1e-6, "{value} {expected}");
         }
 
         let width = 37;
         let make = |seed: usize| -> Vec<f32> { (0..2 * width).map(|i| ((i * 7 + seed) % 11) as f32 - 4.0).collect() };
-        let norm = AddAndNormalise {
-            bias: make(1)[..width].to_vec(),
-            scale: make(2)[..width].to_vec(),
-            shift: make(3)[..width].to_vec(),
-            eps: 1e-12,
-        };
+        let (bias, scale, shift) = (make(1), make(2), make(3));
+        let norm = Norm { scale: &scale[..width], shift: &shift[..width], eps: 1e-12 };
         let (before, residual) = (make(4), make(5));
         let mut rows = before.clone();
-        add_and_normalise(&mut rows, &residual, &norm);
+        wide(AddAndNorm { rows: &mut rows, bias: &bias[..width], residual: &residual, norm });
         for row in 0..2 {
-            let sum: Vec<f64> = (0..width)
-                .map(|i| f64::from(before[row * width + i] + residual[row * width + i] + norm.bias[i]))
-                .collect();
+            let sum: Vec<f64> =
+                (0..width).map(|i| f64::from(before[row * width + i] + residual[row * width + i] + bias[i])).collect();
             let mean = sum.iter().sum::<f64>() / width as f64;
             let variance = sum.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / width as f64;
             for i in 0..width {
@@ -333,9 +484,9 @@ mod tests {
 
     #[test]
     fn a_constant_row_is_normalised_by_epsilon_alone() {
-        let norm = AddAndNormalise { bias: vec![0.0; 4], scale: vec![1.0; 4], shift: vec![0.5; 4], eps: 1e-12 };
+        let norm = Norm { scale: &[1.0; 4], shift: &[0.5; 4], eps: 1e-12 };
         let mut rows = vec![3.0; 4];
-        add_and_normalise(&mut rows, &[1.0; 4], &norm);
+        wide(AddAndNorm { rows: &mut rows, bias: &[0.0; 4], residual: &[1.0; 4], norm });
         assert_eq!(rows, [0.5; 4]);
     }
 }

@@ -1,7 +1,9 @@
 //! The layers of a BERT: linear maps, layer norm, attention, on any device.
 
 use super::checkpoint::StoredTensor;
-use super::kernels::{AddAndNormalise, AddBias, BiasGelu, PackedAttention};
+use super::kernels::{
+    self, AddAndNormalise, LinearWeights, NormWeights, PackedAttention, Project, ProjectAndNormalise,
+};
 use candle_core::{D, DType, Device, Result, Tensor};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,18 +16,10 @@ pub(super) struct Weights<'a> {
 }
 
 impl Weights<'_> {
-    fn stored(&self, name: &str) -> &StoredTensor {
-        &self.tensors[name]
-    }
-
     /// A tensor as it is.
     pub(super) fn tensor(&self, name: &str) -> Result<Tensor> {
-        let stored = self.stored(name);
+        let stored = &self.tensors[name];
         Tensor::from_slice(&stored.values, stored.shape.as_slice(), self.device)?.to_dtype(self.dtype)
-    }
-
-    fn vector(&self, name: &str) -> Vec<f32> {
-        self.stored(name).values.clone()
     }
 }
 
@@ -46,41 +40,29 @@ impl Linear {
         Ok(Self { weight: Tensor::cat(&part("weight")?, 0)?.t()?.contiguous()?, bias: Tensor::cat(&part("bias")?, 0)? })
     }
 
-    fn product(&self, rows: &Tensor) -> Result<Tensor> {
-        rows.matmul(&self.weight)
+    fn weights(&self) -> LinearWeights<'_> {
+        LinearWeights { weight: &self.weight, bias: &self.bias }
     }
 
     /// `[N, in]` to `[N, out]`.
     pub(super) fn forward(&self, rows: &Tensor) -> Result<Tensor> {
-        let product = self.product(rows)?;
-        if product.device().is_cpu() {
-            product.inplace_op2(&self.bias, &AddBias)?;
-            return Ok(product);
+        if rows.device().is_cpu() {
+            return rows.apply_op1_no_bwd(&Project(self.weights()));
         }
-        product.broadcast_add(&self.bias)
-    }
-
-    /// GELU, by the error function, of [`Self::forward`].
-    pub(super) fn forward_gelu(&self, rows: &Tensor) -> Result<Tensor> {
-        let product = self.product(rows)?;
-        if product.device().is_cpu() {
-            product.inplace_op2(&self.bias, &BiasGelu)?;
-            return Ok(product);
-        }
-        product.broadcast_add(&self.bias)?.gelu_erf()
+        rows.matmul(&self.weight)?.broadcast_add(&self.bias)
     }
 }
 
 /// Layer norm over the width.
 #[derive(Debug, Clone)]
-pub(super) struct LayerNorm {
+struct LayerNorm {
     scale: Tensor,
     shift: Tensor,
     eps: f32,
 }
 
 impl LayerNorm {
-    pub(super) fn new(weights: &Weights<'_>, name: &str, eps: f64) -> Result<Self> {
+    fn new(weights: &Weights<'_>, name: &str, eps: f64) -> Result<Self> {
         Ok(Self {
             scale: weights.tensor(&format!("{name}.weight"))?,
             shift: weights.tensor(&format!("{name}.bias"))?,
@@ -88,8 +70,16 @@ impl LayerNorm {
         })
     }
 
-    /// Normalises every row, in 32 bits whatever the rows have.
-    fn forward(&self, rows: &Tensor) -> Result<Tensor> {
+    fn weights(&self) -> NormWeights<'_> {
+        NormWeights { scale: &self.scale, shift: &self.shift, eps: self.eps }
+    }
+
+    /// Normalises every row of the sum of two tensors, in 32 bits whatever they have.
+    fn forward_sum(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        if a.device().is_cpu() {
+            return a.apply_op2_no_bwd(b, &AddAndNormalise { norm: self.weights() });
+        }
+        let rows = (a + b)?;
         let dtype = rows.dtype();
         let rows = rows.to_dtype(DType::F32)?;
         let centred = rows.broadcast_sub(&rows.mean_keepdim(D::Minus1)?)?;
@@ -104,32 +94,46 @@ impl LayerNorm {
 pub(super) struct Output {
     linear: Linear,
     norm: LayerNorm,
-    /// Bias and norm again, as the CPU takes them in one step.
-    fused: AddAndNormalise,
 }
 
 impl Output {
     pub(super) fn new(weights: &Weights<'_>, name: &str, eps: f64) -> Result<Self> {
-        let (dense, norm) = (format!("{name}.dense"), format!("{name}.LayerNorm"));
         Ok(Self {
-            fused: AddAndNormalise {
-                bias: weights.vector(&format!("{dense}.bias")),
-                scale: weights.vector(&format!("{norm}.weight")),
-                shift: weights.vector(&format!("{norm}.bias")),
-                eps: eps as f32,
-            },
-            linear: Linear::joined(weights, &[dense])?,
-            norm: LayerNorm::new(weights, &norm, eps)?,
+            linear: Linear::joined(weights, &[format!("{name}.dense")])?,
+            norm: LayerNorm::new(weights, &format!("{name}.LayerNorm"), eps)?,
         })
     }
 
     pub(super) fn forward(&self, rows: &Tensor, residual: &Tensor) -> Result<Tensor> {
         if rows.device().is_cpu() {
-            let product = self.linear.product(rows)?;
-            product.inplace_op2(residual, &self.fused)?;
-            return Ok(product);
+            let (linear, norm) = (self.linear.weights(), self.norm.weights());
+            return rows.apply_op1_no_bwd(&ProjectAndNormalise { linear, norm, residual });
         }
-        self.norm.forward(&(self.linear.forward(rows)? + residual)?)
+        self.norm.forward_sum(&self.linear.forward(rows)?, residual)
+    }
+}
+
+/// The feed-forward half of a BERT layer.
+#[derive(Debug, Clone)]
+pub(super) struct FeedForward {
+    inner: Linear,
+    output: Output,
+}
+
+impl FeedForward {
+    pub(super) fn new(weights: &Weights<'_>, layer: &str, eps: f64) -> Result<Self> {
+        Ok(Self {
+            inner: Linear::joined(weights, &[format!("{layer}.intermediate.dense")])?,
+            output: Output::new(weights, &format!("{layer}.output"), eps)?,
+        })
+    }
+
+    pub(super) fn forward(&self, rows: &Tensor) -> Result<Tensor> {
+        if rows.device().is_cpu() {
+            let (inner, outer, norm) = (self.inner.weights(), self.output.linear.weights(), self.output.norm.weights());
+            return rows.apply_op1_no_bwd(&kernels::FeedForward { inner, outer, norm });
+        }
+        self.output.forward(&self.inner.forward(rows)?.gelu_erf()?, rows)
     }
 }
 
@@ -140,36 +144,22 @@ pub(super) struct Embeddings {
     /// Positions, with token type 0 added.
     positions: Tensor,
     norm: LayerNorm,
-    fused: AddAndNormalise,
 }
 
 impl Embeddings {
     pub(super) fn new(weights: &Weights<'_>, eps: f64) -> Result<Self> {
-        let norm = "embeddings.LayerNorm";
         let token_type = weights.tensor("embeddings.token_type_embeddings.weight")?.narrow(0, 0, 1)?;
-        let width = token_type.dim(1)?;
+        let positions = weights.tensor("embeddings.position_embeddings.weight")?;
         Ok(Self {
             words: weights.tensor("embeddings.word_embeddings.weight")?,
-            positions: weights.tensor("embeddings.position_embeddings.weight")?.broadcast_add(&token_type)?,
-            norm: LayerNorm::new(weights, norm, eps)?,
-            fused: AddAndNormalise {
-                bias: vec![0.0; width],
-                scale: weights.vector(&format!("{norm}.weight")),
-                shift: weights.vector(&format!("{norm}.bias")),
-                eps: eps as f32,
-            },
+            positions: positions.broadcast_add(&token_type)?,
+            norm: LayerNorm::new(weights, "embeddings.LayerNorm", eps)?,
         })
     }
 
     /// `[N]` token ids and positions to `[N, D]`.
     pub(super) fn forward(&self, ids: &Tensor, positions: &Tensor) -> Result<Tensor> {
-        let words = self.words.index_select(ids, 0)?;
-        let positions = self.positions.index_select(positions, 0)?;
-        if words.device().is_cpu() {
-            words.inplace_op2(&positions, &self.fused)?;
-            return Ok(words);
-        }
-        self.norm.forward(&(words + positions)?)
+        self.norm.forward_sum(&self.words.index_select(ids, 0)?, &self.positions.index_select(positions, 0)?)
     }
 }
 

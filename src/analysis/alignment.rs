@@ -1,1 +1,0 @@
-//! Percent identity by global alignment with free end gaps.

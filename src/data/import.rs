@@ -1,1 +1,0 @@
-//! Reading FASTA files and tables of any layout into a dataset.

@@ -26,6 +26,15 @@ pub enum Linkage {
     Single,
 }
 
+impl fmt::Display for Linkage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Average => "average",
+            Self::Single => "single",
+        })
+    }
+}
+
 impl FromStr for Linkage {
     type Err = String;
 
@@ -66,7 +75,6 @@ impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Threshold { linkage, threshold } => {
-                let linkage = if *linkage == Linkage::Average { "average" } else { "single" };
                 write!(f, "{linkage} linkage of cosine distances up to ")?;
                 match threshold {
                     Some(threshold) => write!(f, "{threshold:.4}"),

@@ -4,10 +4,10 @@ use super::ImportOptions;
 use super::header::HeaderLabels;
 use super::labels::{Joined, LabelTable};
 use super::names::marker_key;
-use super::report::{Event, ImportReport, LeftOutReason, Repair, ReportEntry, letter_flags};
+use super::report::{Event, ImportReport, LeftOutReason, Repair, ReportEntry};
 use super::row::{Labels, RowValues};
 use super::sequence::Normaliser;
-use crate::data::dataset::{DatasetBuilder, Origin, Row};
+use crate::data::dataset::{DatasetBuilder, Flags, Origin, Row};
 use crate::data::taxonomy::Field;
 use std::borrow::Cow;
 
@@ -26,8 +26,6 @@ pub(super) struct Found<'a> {
     pub(super) marker: &'a str,
     pub(super) sequence: &'a Normaliser,
     pub(super) labels: Labels<'a>,
-    /// The genus was read from a single word of a header.
-    pub(super) genus_is_unsure: bool,
     /// The labels were read from a header: a label table knows better.
     pub(super) labels_are_read_from_header: bool,
     pub(super) coordinates: Option<[f32; 2]>,
@@ -49,7 +47,6 @@ impl<'a> Found<'a> {
             marker: "",
             sequence,
             labels: std::array::from_fn(|_| None),
-            genus_is_unsure: false,
             labels_are_read_from_header: false,
             coordinates: None,
             text: Vec::new(),
@@ -69,7 +66,6 @@ impl<'a> Found<'a> {
     /// With what a header says.
     pub(super) fn with_header(mut self, header: &'a HeaderLabels) -> Self {
         self.labels = Field::ALL.map(|field| header.get(field).map(Cow::Borrowed));
-        self.genus_is_unsure = header.genus_is_unsure;
         self.labels_are_read_from_header = true;
         self
     }
@@ -143,7 +139,7 @@ impl<'o> Collector<'o> {
         for table in &mut self.label_tables {
             if let Some(more) = table.join(id, found.marker) {
                 joined = true;
-                values.join(more, found.labels_are_read_from_header, found.genus_is_unsure, &mut repairs);
+                values.join(more, found.labels_are_read_from_header, &mut repairs);
             }
         }
         self.report.records_without_label_row += usize::from(!joined);
@@ -160,7 +156,7 @@ impl<'o> Collector<'o> {
             coordinates: values.coordinates,
             other: &text,
             origin: Origin { file: found.file, line: found.line },
-            flags: letter_flags(bases.len(), ambiguous),
+            flags: Flags::of_letters(bases.len(), ambiguous),
         });
         if let Some(new) = renamed {
             repairs.push((Repair::RepeatedId, Some(new)));
@@ -212,13 +208,7 @@ struct Values<'a> {
 
 impl<'a> Values<'a> {
     /// Adds what a label table says. It is believed over what was read from a header, not over a table with the sequences.
-    fn join(
-        &mut self,
-        more: Joined<'a>,
-        from_header: bool,
-        genus_is_unsure: bool,
-        repairs: &mut Vec<(Repair, Option<String>)>,
-    ) {
+    fn join(&mut self, more: Joined<'a>, from_header: bool, repairs: &mut Vec<(Repair, Option<String>)>) {
         repairs.extend(more.problems);
         for (field, (own, other)) in Field::ALL.into_iter().zip(self.labels.iter_mut().zip(more.labels)) {
             match (own.as_deref(), other) {
@@ -230,9 +220,6 @@ impl<'a> Values<'a> {
                     }
                 }
                 (None, theirs) => *own = theirs,
-                (Some(_), None) if field == Field::Genus && genus_is_unsure && more.covers[field as usize] => {
-                    *own = None
-                }
                 _ => {}
             }
         }

@@ -103,8 +103,6 @@ pub(super) struct HeaderLabels {
     names: [Option<String>; Field::ALL.len()],
     /// The marker, where one is named.
     pub(super) marker: Option<String>,
-    /// The genus is a single word that could be a name of another rank: a label table knows better.
-    pub(super) genus_is_unsure: bool,
 }
 
 impl HeaderLabels {
@@ -291,10 +289,7 @@ fn before_marker(fields: &[&str], bold: bool, labels: &mut HeaderLabels) {
     }
     // In downloads from BOLD this place holds the finest name: a genus, an interim species, or a rank that the lists know.
     match field.split_once(' ') {
-        None if is_genus(&field) => {
-            labels.set(Field::Genus, &field);
-            labels.genus_is_unsure = true;
-        }
+        None if is_genus(&field) => labels.set(Field::Genus, &field),
         Some((genus, "group" | "complex")) if is_genus(genus) => labels.set(Field::Genus, genus),
         Some((genus, _)) if is_genus(genus) => {
             labels.set(Field::Genus, genus);
@@ -349,8 +344,7 @@ fn described(header: &str, labels: &mut HeaderLabels) {
     if !SIGNS.iter().any(|sign| lower.contains(sign)) {
         return;
     }
-    if let Some(family) =
-        header.split_once("(Family:").and_then(|(_, rest)| rest.split_once(')')).map(|(family, _)| family.trim())
+    if let Some(family) = lower.find("(family:").and_then(|at| header.get(at + 8..)?.split(')').next()).map(str::trim)
         && rank_of_word(family) == Some(Field::Family)
     {
         labels.set(Field::Family, family);
@@ -435,7 +429,6 @@ mod tests {
         assert_eq!(labels("ABCDE123-20|Agabus sp.|COI-5P"), "genus=Agabus marker=COI-5P");
         assert_eq!(labels("ABCDE123-20"), "");
         assert_eq!(labels("S1|Apis|COI-5P"), "marker=COI-5P", "a single word is a genus only in a header of BOLD");
-        assert!(labels_of("ABCDE123-20|Apis|COI-5P", &survey(&[])).genus_is_unsure);
     }
 
     #[test]
@@ -522,7 +515,7 @@ mod tests {
             "genus=Musca species=Musca domestica"
         );
         assert_eq!(
-            labels("gi|1|53-69 (Family:Accipitridae) Buteo buteo mitochondrion, complete genome"),
+            labels("gi|1|53-69 (family:Accipitridae) Buteo buteo mitochondrion, complete genome"),
             "family=Accipitridae genus=Buteo species=Buteo buteo"
         );
         assert_eq!(labels("AY1.1 UNVERIFIED: Apis sp. 3 isolate B2 mitochondrial"), "genus=Apis species=Apis sp. 3");

@@ -32,8 +32,6 @@ pub(super) struct LabelTable {
 pub(super) struct Joined<'a> {
     pub(super) labels: Labels<'a>,
     pub(super) coordinates: Option<[f32; 2]>,
-    /// Fields for which the table has a column, whether or not it has a value.
-    pub(super) covers: [bool; Field::ALL.len()],
     /// Values of text columns, with their places in the dataset.
     pub(super) text: Vec<(usize, Cow<'a, str>)>,
     /// What was odd, in words.
@@ -169,7 +167,6 @@ impl LabelTable {
         Joined {
             labels: values.labels,
             coordinates: values.coordinates,
-            covers: Field::ALL.map(|field| self.columns.has(field)),
             text: self.text_places.iter().copied().zip(text).collect(),
             problems,
         }

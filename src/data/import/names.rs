@@ -133,8 +133,7 @@ pub(super) fn with_blanks(value: &str) -> Cow<'_, str> {
 fn is_placeholder(value: &str) -> bool {
     let marked = value.rsplit_once('_').is_some_and(|(_, end)| !end.is_empty() && end.bytes().all(|byte| byte == b'X'));
     let lower = value.to_ascii_lowercase();
-    let words =
-        ["unclassified", "unresolved", "unassigned", "unidentified", "unknown", "incertae sedis", "incertae_sedis"];
+    let words = ["unclassified", "unresolved", "unassigned", "unidentified", "unknown"];
     marked || words.iter().any(|word| lower.starts_with(word)) || lower.contains("incertae")
 }
 

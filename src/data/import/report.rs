@@ -1,7 +1,7 @@
 //! What happened while files were read: nothing is left out or changed without a line here.
 
 use super::mapping::ColumnMapping;
-use crate::data::dataset::{Dataset, Flags};
+use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::key::ContentHash;
 use std::collections::BTreeMap;
@@ -351,16 +351,4 @@ impl ImportReport {
             .collect();
         format!("none of the {} records can be used: {}", self.records_read, reasons.join("; "))
     }
-}
-
-/// Flags that follow from the letters alone.
-pub(super) fn letter_flags(length: usize, ambiguous: usize) -> Flags {
-    let mut flags = Flags::NONE;
-    if length < 200 {
-        flags |= Flags::SHORT;
-    }
-    if ambiguous * 100 > length {
-        flags |= Flags::AMBIGUOUS;
-    }
-    flags
 }

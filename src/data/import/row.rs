@@ -81,11 +81,6 @@ impl Columns {
         text_value(fields.get(column)).unwrap_or_default()
     }
 
-    /// Whether a column for `field` is there.
-    pub(super) fn has(&self, field: Field) -> bool {
-        self.labels[field as usize].is_some()
-    }
-
     /// Labels and position of a row.
     pub(super) fn read<'f>(&self, fields: &'f Fields) -> RowValues<'f> {
         let mut values = RowValues { labels: std::array::from_fn(|_| None), coordinates: None, repairs: Vec::new() };

@@ -4,8 +4,10 @@
 //! mean F1 over the classes that occur in the truth or among the predictions. A query without a true label is left out; one
 //! without a prediction counts as wrong.
 
+use crate::progress::{Cancelled, Observer, Progress, Silent};
 use crate::seed::Seed;
 use rand::Rng;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
 /// How well one class was found.
@@ -89,20 +91,18 @@ pub fn scores(truth: &[Option<u32>], predicted: &[Option<u32>], names: &[String]
 }
 
 fn class_scores(confusion: &[ConfusionCell], names: &[String]) -> Vec<ClassScore> {
-    // (queries of the class, calls of the class, right calls)
-    let mut counts: HashMap<u32, (usize, usize, usize)> = HashMap::new();
+    let mut counts: HashMap<u32, ClassCounts> = HashMap::new();
     for cell in confusion {
-        counts.entry(cell.truth).or_default().0 += cell.n;
+        counts.entry(cell.truth).or_default().n += cell.n;
         if let Some(predicted) = cell.predicted {
-            counts.entry(predicted).or_default().1 += cell.n;
-            if predicted == cell.truth {
-                counts.entry(predicted).or_default().2 += cell.n;
-            }
+            let class = counts.entry(predicted).or_default();
+            class.predicted += cell.n;
+            class.correct += if predicted == cell.truth { cell.n } else { 0 };
         }
     }
     let mut classes: Vec<ClassScore> = counts
         .into_iter()
-        .map(|(class, (n, predicted, correct))| ClassScore {
+        .map(|(class, ClassCounts { n, predicted, correct })| ClassScore {
             class,
             name: names[class as usize].clone(),
             n,
@@ -134,28 +134,150 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 /// # Panics
 /// When `hits` and `groups` differ in length.
 pub fn bootstrap_interval(hits: &[bool], groups: &[u32], resamples: usize, seed: Seed) -> Option<[f64; 2]> {
-    assert_eq!(hits.len(), groups.len(), "one group per query");
-    let mut by_group: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
-    for (&hit, &group) in hits.iter().zip(groups) {
-        let tally = by_group.entry(group).or_default();
-        tally.0 += u64::from(hit);
-        tally.1 += 1;
+    let (group_of, group_count) = dense_groups(groups.iter().map(|&group| Some(group)));
+    assert_eq!(hits.len(), group_of.len(), "one group per query");
+    let mut tallies = vec![(0u64, 0u64); group_count];
+    for (&hit, &group) in hits.iter().zip(&group_of) {
+        tallies[group].0 += u64::from(hit);
+        tallies[group].1 += 1;
     }
-    let tallies: Vec<(u64, u64)> = by_group.into_values().collect();
-    if tallies.is_empty() || resamples == 0 {
-        return None;
+    let share = |drawn: &[u32]| {
+        let (hit, all) = drawn.iter().zip(&tallies).fold((0, 0), |(hit, all), (&times, tally)| {
+            (hit + u64::from(times) * tally.0, all + u64::from(times) * tally.1)
+        });
+        hit as f64 / all as f64
+    };
+    interval(resample(group_count, resamples, seed, &Silent, share).ok()?)
+}
+
+/// 95 % intervals of [`Scores`], each from the 2.5 to the 97.5 percentile of the resamples.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Intervals {
+    /// Of the share of right predictions.
+    pub accuracy: [f64; 2],
+    /// Of the mean recall of the true classes.
+    pub balanced_accuracy: [f64; 2],
+    /// Of the mean F1 over the true and the predicted classes.
+    pub macro_f1: [f64; 2],
+}
+
+/// 95 % intervals of all scores by bootstrap over groups (species), drawn as [`bootstrap_interval`] draws them; a query without a
+/// group stands for itself. In every resample the classes are those that occur in it. `None` where no query has a label.
+///
+/// # Errors
+/// [`Cancelled`] when the observer says so.
+///
+/// # Panics
+/// When `truth`, `predicted` and `groups` differ in length.
+pub fn bootstrap_intervals(
+    truth: &[Option<u32>],
+    predicted: &[Option<u32>],
+    groups: &[Option<u32>],
+    resamples: usize,
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<Option<Intervals>, Cancelled> {
+    assert!(truth.len() == predicted.len() && truth.len() == groups.len(), "one prediction and one group per query");
+    let labelled: Vec<usize> = (0..truth.len()).filter(|&query| truth[query].is_some()).collect();
+    let (group_of, group_count) = dense_groups(labelled.iter().map(|&query| groups[query]));
+    let mut class_of: HashMap<u32, usize> = HashMap::new();
+    let mut class = |code: u32| {
+        let next = class_of.len();
+        *class_of.entry(code).or_insert(next)
+    };
+    let mut cells: BTreeMap<Cell, u32> = BTreeMap::new();
+    for (&query, &group) in labelled.iter().zip(&group_of) {
+        if let Some(truth) = truth[query] {
+            *cells.entry((group, class(truth), predicted[query].map(&mut class))).or_default() += 1;
+        }
     }
-    let mut rng = seed.stream("metrics/bootstrap");
-    let mut shares: Vec<f64> = (0..resamples)
-        .map(|_| {
-            let (hit, all) = (0..tallies.len())
-                .map(|_| tallies[rng.random_range(0..tallies.len())])
-                .fold((0, 0), |(hit, all), (group_hit, group_all)| (hit + group_hit, all + group_all));
-            hit as f64 / all as f64
+    let cells: Vec<(Cell, u32)> = cells.into_iter().collect();
+    let classes = class_of.len();
+    let statistics =
+        resample(group_count, resamples, seed, observer, |drawn| scores_of_resample(&cells, classes, drawn))?;
+    let of = |pick: fn(&[f64; 3]) -> f64| interval(statistics.iter().map(pick).collect());
+    Ok(of(|scores| scores[0])
+        .zip(of(|scores| scores[1]))
+        .zip(of(|scores| scores[2]))
+        .map(|((accuracy, balanced_accuracy), macro_f1)| Intervals { accuracy, balanced_accuracy, macro_f1 }))
+}
+
+/// Group, true class and predicted class of some queries.
+type Cell = (usize, usize, Option<usize>);
+
+/// Accuracy, balanced accuracy and macro F1 when group `g` is drawn `drawn[g]` times, from the number of queries per cell.
+fn scores_of_resample(cells: &[(Cell, u32)], classes: usize, drawn: &[u32]) -> [f64; 3] {
+    let mut counts = vec![ClassCounts::default(); classes];
+    for &((group, truth, predicted), queries) in cells {
+        let n = (queries * drawn[group]) as usize;
+        counts[truth].n += n;
+        if let Some(predicted) = predicted {
+            counts[predicted].predicted += n;
+            counts[predicted].correct += if predicted == truth { n } else { 0 };
+        }
+    }
+    let correct = counts.iter().map(|class| class.correct).sum();
+    let present = |class: &&ClassCounts| class.n + class.predicted > 0;
+    [
+        ratio(correct, counts.iter().map(|class| class.n).sum()),
+        mean(counts.iter().filter(|class| class.n > 0).map(|class| ratio(class.correct, class.n))),
+        mean(counts.iter().filter(present).map(|class| ratio(2 * class.correct, class.n + class.predicted))),
+    ]
+}
+
+/// Queries of a class, calls of it, and right calls.
+#[derive(Debug, Clone, Copy, Default)]
+struct ClassCounts {
+    n: usize,
+    predicted: usize,
+    correct: usize,
+}
+
+/// Numbers `0..groups` of the groups, in order of their codes, those without a code behind; and their number.
+fn dense_groups(codes: impl Iterator<Item = Option<u32>>) -> (Vec<usize>, usize) {
+    let codes: Vec<Option<u32>> = codes.collect();
+    let mut sorted: Vec<u32> = codes.iter().flatten().copied().collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut next = sorted.len();
+    let numbers = codes
+        .into_iter()
+        .map(|code| match code {
+            Some(code) => sorted.partition_point(|&other| other < code),
+            None => {
+                next += 1;
+                next - 1
+            }
         })
         .collect();
-    shares.sort_unstable_by(f64::total_cmp);
-    Some([percentile(&shares, 0.025), percentile(&shares, 0.975)])
+    (numbers, next)
+}
+
+/// A statistic of `resamples` draws of all groups with replacement; it is told how often each group was drawn.
+fn resample<T: Send>(
+    groups: usize,
+    resamples: usize,
+    seed: Seed,
+    observer: &dyn Observer,
+    statistic: impl Fn(&[u32]) -> T + Sync,
+) -> Result<Vec<T>, Cancelled> {
+    let resamples = if groups == 0 { 0 } else { resamples };
+    (0..resamples)
+        .into_par_iter()
+        .map(|draw| {
+            observer.progress(Progress::new("drawing species for the intervals", draw, resamples, "draws"))?;
+            let mut rng = seed.stream_at("metrics/bootstrap", draw as u64);
+            let mut drawn = vec![0u32; groups];
+            (0..groups).for_each(|_| drawn[rng.random_range(0..groups)] += 1);
+            Ok(statistic(&drawn))
+        })
+        .collect()
+}
+
+/// Percentiles 2.5 and 97.5; `None` of nothing.
+fn interval(mut values: Vec<f64>) -> Option<[f64; 2]> {
+    values.sort_unstable_by(f64::total_cmp);
+    (!values.is_empty()).then(|| [percentile(&values, 0.025), percentile(&values, 0.975)])
 }
 
 /// Percentile of sorted values with linear interpolation between the two nearest.
@@ -173,7 +295,7 @@ pub fn harmonic_mean(a: f64, b: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use proptest::prelude::{prop, prop_assert_eq, proptest};
 
     fn names(n: u32) -> Vec<String> {
         (0..n).map(|class| format!("class {class}")).collect()
@@ -236,6 +358,54 @@ mod tests {
             bootstrap_interval(&hits, &species, 1000, Seed(1)),
             bootstrap_interval(&hits, &species, 1000, Seed(1))
         );
+    }
+
+    #[test]
+    fn intervals_of_all_scores_hold_them_and_agree_with_that_of_the_share() {
+        let mut rng = Seed(4).stream("queries");
+        let species: Vec<u32> = (0..600).map(|query| query % 40).collect();
+        let truth: Vec<Option<u32>> = species.iter().map(|species| Some(species / 4)).collect();
+        let predicted: Vec<Option<u32>> = truth
+            .iter()
+            .map(|&genus| if rng.random_bool(0.7) { genus } else { Some(rng.random_range(0..12)) })
+            .collect();
+        let some_species: Vec<Option<u32>> = some(&species);
+        let intervals = bootstrap_intervals(&truth, &predicted, &some_species, 500, Seed(1), &Silent).unwrap().unwrap();
+        let hits: Vec<bool> = truth.iter().zip(&predicted).map(|(truth, predicted)| truth == predicted).collect();
+        assert_eq!(Some(intervals.accuracy), bootstrap_interval(&hits, &species, 500, Seed(1)));
+        let scores = scores(&truth, &predicted, &names(12));
+        for ([low, high], score) in
+            [(intervals.accuracy, scores.accuracy), (intervals.balanced_accuracy, scores.balanced_accuracy)]
+        {
+            assert!(low < score && score < high && high - low < 0.2, "{score} in {low} to {high}");
+        }
+        assert_ne!(intervals.macro_f1, intervals.balanced_accuracy);
+    }
+
+    #[test]
+    fn a_resample_is_scored_as_the_queries_drawn_would_be() {
+        let truth = some(&[0, 0, 1, 1, 2, 2]);
+        let predicted = [Some(0), Some(1), Some(1), None, Some(2), Some(3)];
+        let drawn = [2, 0, 1, 3, 0, 1];
+        let cells: Vec<_> =
+            (0..6).map(|i| ((i, truth[i].unwrap() as usize, predicted[i].map(|p| p as usize)), 1)).collect();
+        let repeated = |values: &[Option<u32>]| -> Vec<Option<u32>> {
+            (0..6).flat_map(|i| std::iter::repeat_n(values[i], drawn[i] as usize)).collect()
+        };
+        let expected = scores(&repeated(&truth), &repeated(&predicted), &names(4));
+        let got = scores_of_resample(&cells, 4, &drawn);
+        for (got, expected) in got.into_iter().zip([expected.accuracy, expected.balanced_accuracy, expected.macro_f1]) {
+            assert!((got - expected).abs() < 1e-12, "{got}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn queries_without_a_species_stand_for_themselves_and_without_a_label_for_nothing() {
+        assert_eq!(dense_groups([Some(9), None, Some(3), None, Some(9)].into_iter()), (vec![1, 2, 0, 3, 1], 4));
+        let nothing = bootstrap_intervals(&[None], &[Some(1)], &[None], 10, Seed(1), &Silent);
+        assert_eq!(nothing, Ok(None));
+        let right = bootstrap_intervals(&[Some(1), None], &[Some(1), Some(2)], &[None, None], 10, Seed(1), &Silent);
+        assert_eq!(right.unwrap().unwrap().accuracy, [1.0, 1.0]);
     }
 
     #[test]

@@ -1,1 +1,19 @@
 //! Long work off the window's thread: one heavy slot, progress, cancellation, panics as errors.
+//!
+//! | road | what travels | how |
+//! |---|---|---|
+//! | latest value | progress, the projection in the making | a `watch` slot per job, overwritten ([`Live`]) |
+//! | history | warnings, the end | one bounded queue, nothing is dropped ([`Event`]) |
+//!
+//! Both wake the window through one callback, at most thirty times a second.
+
+mod error;
+mod runner;
+mod task;
+mod waker;
+mod work;
+
+pub use error::{JobError, WorkError};
+pub use runner::{Event, JobId, Kind, Live, Runner};
+pub use task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task};
+pub use work::{Workshop, WorkshopOptions};

@@ -1,1 +1,262 @@
-//! Barcodes to embeddings.
+//! Barcodes to embeddings: every different read once, in batches of like length, from the cache where it is known.
+
+use super::cache::Cache;
+use super::error::stop_or;
+use super::{PipelineError, Provenance};
+use crate::analysis::transform::Transform;
+use crate::data::dataset::Dataset;
+use crate::data::frame::{FrameCheck, check_frames};
+use crate::data::reading::{Layers, ReadSettings, TransformKind};
+use crate::data::tokens::Tokens;
+use crate::key::{ContentHash, DatasetId};
+use crate::model::{Model, ModelInfo};
+use crate::progress::{Observer, Progress};
+use ndarray::Array2;
+use std::collections::HashMap;
+use std::time::Instant;
+
+/// What the user chose; `None` is as the model's settings say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EmbedSettings {
+    /// Whether barcodes are registered to the COI-5P frame.
+    pub register: Option<bool>,
+    /// Whose hidden states make the embedding.
+    pub layers: Option<Layers>,
+}
+
+/// The embeddings of a dataset, before any transform.
+#[derive(Debug, Clone)]
+pub struct Embedded {
+    /// By unique barcode, `[U,D]`.
+    pub vectors: Array2<f32>,
+    /// The dataset.
+    pub data: DatasetId,
+    /// The model.
+    pub model: ModelInfo,
+    /// Whether barcodes were registered to the COI-5P frame.
+    pub register: bool,
+    /// Whose hidden states make the embedding.
+    pub layers: Layers,
+    /// How many different reads were embedded now.
+    pub computed: usize,
+    /// How many came from the cache.
+    pub cached: usize,
+    /// Wall time.
+    pub seconds: f64,
+}
+
+impl Embedded {
+    /// The transform that the model's settings ask for where vectors are compared.
+    pub fn default_transform(&self) -> TransformKind {
+        self.model.read.transform
+    }
+
+    /// Writes model and reading into a result's provenance.
+    pub fn describe(&self, provenance: Provenance) -> Provenance {
+        provenance
+            .with_model(&self.model.name, self.model.id)
+            .with("model file SHA-256", self.model.sha256)
+            .with("register", if self.register { "on" } else { "off" })
+            .with("layers", self.layers)
+    }
+}
+
+/// Embeds every different barcode of a dataset. Registration needs the frame checks; without them they are made here.
+///
+/// # Errors
+/// [`PipelineError::Cancelled`] and whatever the model says.
+pub fn embed(
+    dataset: &Dataset,
+    frames: Option<&[FrameCheck]>,
+    model: &Model,
+    settings: &EmbedSettings,
+    cache: Option<&Cache>,
+    observer: &dyn Observer,
+) -> Result<Embedded, PipelineError> {
+    let start = Instant::now();
+    let defaults: ReadSettings = model.info().read;
+    let register = settings.register.unwrap_or(defaults.register);
+    let layers = settings.layers.unwrap_or(defaults.layers);
+    let reads = Reads::of(dataset, frames, model, register, observer)?;
+    let width = model.width(layers);
+    let mut vectors = vec![0.0; reads.distinct.len() * width];
+    let space = space_of(model, layers);
+    let mut missing = vec![true; reads.distinct.len()];
+    let cached = match cache {
+        None => 0,
+        Some(cache) => cache.load(
+            &space,
+            width,
+            &reads.keys,
+            &mut |at, vector| {
+                vectors[at * width..][..width].copy_from_slice(vector);
+                missing[at] = false;
+            },
+            observer,
+        )?,
+    };
+    let mut to_do: Vec<usize> = (0..missing.len()).filter(|&at| missing[at]).collect();
+    // Barcodes of like length share a batch, so that hardly anything is padded; long ones first keep the cores busy to the end.
+    to_do.sort_by_key(|&at| std::cmp::Reverse(reads.distinct[at].ids.len()));
+    for group in to_do.chunks(Cache::PACK) {
+        let done = reads.distinct.len() - missing.iter().filter(|&&missing| missing).count();
+        let fresh = embed_group(model, layers, &reads.distinct, group, done, observer)?;
+        for (&at, vector) in group.iter().zip(fresh.chunks_exact(width)) {
+            vectors[at * width..][..width].copy_from_slice(vector);
+            missing[at] = false;
+        }
+        if let Some(cache) = cache {
+            let keys: Vec<ContentHash> = group.iter().map(|&at| reads.keys[at]).collect();
+            cache.store(&space, width, &keys, &fresh, observer);
+        }
+    }
+    let mut by_unique = Array2::zeros((dataset.unique_len(), width));
+    for (mut row, &read) in by_unique.rows_mut().into_iter().zip(&reads.of_unique) {
+        row.as_slice_mut()
+            .expect("rows of a fresh array are contiguous")
+            .copy_from_slice(&vectors[read * width..][..width]);
+    }
+    Ok(Embedded {
+        vectors: by_unique,
+        data: dataset.key(),
+        model: model.info().clone(),
+        register,
+        layers,
+        computed: to_do.len(),
+        cached,
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}
+
+/// The transform that makes vectors of this model comparable, fitted on a dataset's unique barcodes; `None` as the model's
+/// settings say.
+///
+/// # Errors
+/// [`PipelineError::Analysis`] when it cannot be fitted, and a stop.
+pub fn fit_transform(
+    embedded: &Embedded,
+    kind: Option<TransformKind>,
+    observer: &dyn Observer,
+) -> Result<Transform, PipelineError> {
+    let kind = kind.unwrap_or(embedded.default_transform());
+    Transform::fit(kind, embedded.vectors.view(), observer).map_err(|error| stop_or(error, "fitting the transform"))
+}
+
+/// Vectors `[N,D]` under a transform, `[N,K]`.
+///
+/// # Errors
+/// [`PipelineError::Analysis`] when the vectors are of another reading than the transform, and a stop.
+pub fn apply_transform(
+    transform: &Transform,
+    vectors: &Array2<f32>,
+    observer: &dyn Observer,
+) -> Result<Array2<f32>, PipelineError> {
+    let transformed = transform.apply(vectors.view(), observer).map_err(|error| stop_or(error, "transforming"))?;
+    Ok(transformed.into_owned())
+}
+
+/// What the model is given: barcodes that differ only in bases which the reading cuts off share a read.
+struct Reads {
+    distinct: Vec<Tokens>,
+    keys: Vec<ContentHash>,
+    /// Index into `distinct` of every unique barcode, `[U]`.
+    of_unique: Vec<usize>,
+}
+
+impl Reads {
+    fn of(
+        dataset: &Dataset,
+        frames: Option<&[FrameCheck]>,
+        model: &Model,
+        register: bool,
+        observer: &dyn Observer,
+    ) -> Result<Self, PipelineError> {
+        let made;
+        let frames = match frames {
+            _ if !register => None,
+            Some(frames) => Some(frames),
+            None => {
+                made = check_frames(dataset, observer)?;
+                Some(made.as_slice())
+            }
+        };
+        let tokenizer = model.tokenizer();
+        let mut reads = Self { distinct: Vec::new(), keys: Vec::new(), of_unique: Vec::new() };
+        let mut known: HashMap<ContentHash, usize> = HashMap::new();
+        for unique in 0..dataset.unique_len() {
+            let sequence = dataset.unique_sequence(unique);
+            // What does not look like COI is read as it is; its flag says so.
+            let registration =
+                frames.and_then(|frames| frames[unique].registration.as_ref()).filter(|found| found.is_coi());
+            let tokens = match registration {
+                Some(registration) => tokenizer.read_registered(sequence, registration),
+                None => tokenizer.read(sequence),
+            };
+            let key = key_of(&tokens);
+            let next = reads.distinct.len();
+            let read = *known.entry(key).or_insert(next);
+            if read == next {
+                reads.distinct.push(tokens);
+                reads.keys.push(key);
+            }
+            reads.of_unique.push(read);
+            if unique % 4096 == 0 {
+                observer.progress(Progress::new(
+                    "cutting barcodes into tokens",
+                    unique,
+                    dataset.unique_len(),
+                    "barcodes",
+                ))?;
+            }
+        }
+        Ok(reads)
+    }
+}
+
+fn key_of(tokens: &Tokens) -> ContentHash {
+    let ids: Vec<u8> = tokens.ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+    ContentHash::of_parts([&tokens.first_position.to_le_bytes()[..], &ids])
+}
+
+/// Everything but the read that the vector depends on.
+fn space_of(model: &Model, layers: Layers) -> ContentHash {
+    let parts =
+        [super::provenance::VERSION.to_owned(), model.info().id.to_string(), layers.to_string(), numbers_of(model)];
+    ContentHash::of_parts(parts.iter().map(String::as_bytes))
+}
+
+/// Device and precision, where they change the numbers: a CPU is a CPU, for whatever reason it was taken.
+fn numbers_of(model: &Model) -> String {
+    let note = model.device_note();
+    if note.starts_with("CPU") { "CPU".to_owned() } else { note.to_owned() }
+}
+
+/// Vectors of the reads `group`, in its order, `[group,width]`.
+fn embed_group(
+    model: &Model,
+    layers: Layers,
+    reads: &[Tokens],
+    group: &[usize],
+    done: usize,
+    observer: &dyn Observer,
+) -> Result<Vec<f32>, PipelineError> {
+    let longest = group.first().map_or(1, |&at| reads[at].ids.len());
+    let mut vectors = Vec::with_capacity(group.len() * model.width(layers));
+    for batch in group.chunks(batch_size(model.info(), longest)) {
+        let so_far = done + vectors.len() / model.width(layers);
+        observer.progress(Progress::new("embedding", so_far, reads.len(), "barcodes"))?;
+        let tokens: Vec<&Tokens> = batch.iter().map(|&read| &reads[read]).collect();
+        vectors.extend(model.embed(&tokens, layers)?);
+    }
+    Ok(vectors)
+}
+
+/// As many barcodes as take well under the 200 ms within which cancelling must be felt, on ordinary cores.
+fn batch_size(info: &ModelInfo, tokens: usize) -> usize {
+    const FLOP_PER_CORE: f64 = 3e9;
+    let shape = &info.encoder;
+    let (width, inner, tokens) = (shape.width as f64, shape.inner as f64, tokens.max(1) as f64);
+    let per_token = 2.0 * shape.layers as f64 * (4.0 * width * width + 2.0 * width * inner + 2.0 * width * tokens);
+    let cores = rayon::current_num_threads() as f64;
+    ((cores * FLOP_PER_CORE / (per_token * tokens)) as usize).clamp(1, 32 * rayon::current_num_threads())
+}

@@ -7,8 +7,18 @@ pub mod cluster;
 pub mod colour;
 pub mod demo;
 pub mod embed;
+pub mod error;
 pub mod evaluate;
 pub mod export;
 pub mod figure;
+pub mod likeness;
 pub mod methods;
 pub mod project;
+pub mod provenance;
+pub mod side;
+pub mod subset;
+pub mod threads;
+
+pub use error::PipelineError;
+pub use provenance::Provenance;
+pub use side::{Method, Side};

@@ -1,1 +1,160 @@
 //! The application state, without a toolkit: state, commands, and the one function that changes it.
+//!
+//! [`apply`] takes an [`Input`] (a person's [`Command`], or news of a job) and answers with [`Effect`]s (start a job, stop one,
+//! save the settings). Nothing else changes a [`Session`], and it needs neither a window nor a runtime.
+
+mod apply;
+pub mod columns;
+mod command;
+pub mod confusion;
+pub mod log;
+pub mod look;
+pub mod overview;
+pub mod results;
+pub mod search;
+pub mod selection;
+pub mod settings;
+pub mod stage;
+mod steps;
+#[cfg(test)]
+mod testing;
+
+pub use apply::apply;
+pub use command::{Command, Effect, Input, Page};
+pub use steps::Step;
+
+use crate::data::dataset::{Dataset, Flags};
+use crate::data::taxonomy::Field;
+use crate::jobs::{Closest, ColumnQuestion, Opened};
+use crate::pipeline::Method;
+use crate::pipeline::cluster::{ClusterRecipe, Linkage};
+use crate::pipeline::project::ProjectSettings;
+use crate::seed::Seed;
+use columns::{ColumnKey, Values};
+use log::Log;
+use look::Look;
+use overview::Overview;
+use results::Results;
+use selection::Selection;
+use settings::Settings;
+use stage::Stage;
+use std::sync::Arc;
+
+/// How results are to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choices {
+    /// The rank at which specimens are named; `None` takes the finest up to genus that has labels.
+    pub rank: Option<Field>,
+    /// Slow baselines that were asked for.
+    pub compare: Vec<Method>,
+    /// How specimens are grouped.
+    pub recipe: ClusterRecipe,
+    /// What groups are compared with; `None` chooses.
+    pub compare_with: Option<Field>,
+    /// How the map is laid out.
+    pub map: ProjectSettings,
+    /// Seed of everything random.
+    pub seed: Seed,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            rank: None,
+            compare: Vec::new(),
+            recipe: ClusterRecipe::Threshold { linkage: Linkage::Average, threshold: None },
+            compare_with: None,
+            map: ProjectSettings::default(),
+            seed: Seed::default(),
+        }
+    }
+}
+
+/// Everything that the window shows. Read it freely; only [`apply`] changes it.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// What is remembered between runs.
+    pub settings: Settings,
+    /// The page that is shown.
+    pub page: Page,
+    /// The open file.
+    pub data: Stage<Opened>,
+    /// What the open file holds.
+    pub overview: Overview,
+    /// A table whose columns have to be named before it can be opened.
+    pub question: Option<ColumnQuestion>,
+    /// How results are to be made.
+    pub choices: Choices,
+    /// What the steps made of the open file.
+    pub results: Results,
+    /// Which specimens are selected.
+    pub selection: Selection,
+    /// How the specimens are looked at.
+    pub look: Look,
+    /// The specimens nearest to the one in the panel.
+    pub closest: Stage<Closest>,
+    /// Everything that was said.
+    pub log: Log,
+    /// How many specimens carry each flag, after the frame check.
+    flag_counts: Vec<(&'static str, usize)>,
+}
+
+impl Session {
+    /// A session with the settings of the last run.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// The open file, while another is being opened, too.
+    pub fn dataset(&self) -> Option<&Arc<Opened>> {
+        self.data.shown()
+    }
+
+    /// The values of any column, `[N]`; `None` while nothing is open or the result is not there.
+    pub fn values(&self, column: ColumnKey) -> Option<Values> {
+        let dataset: &Dataset = &self.dataset()?.dataset;
+        Values::of_dataset(dataset, column).or_else(|| self.results.values(dataset, column))
+    }
+
+    /// The columns that can be coloured and filtered by now.
+    pub fn columns(&self) -> Vec<ColumnKey> {
+        let Some(opened) = self.dataset() else { return Vec::new() };
+        let mut columns = ColumnKey::of_dataset(&opened.dataset);
+        let results = [
+            (ColumnKey::Predicted, self.results.names(Method::Model).shown().is_some()),
+            (ColumnKey::Cluster, self.results.clusters.shown().is_some()),
+            (ColumnKey::Flags, true),
+        ];
+        columns.extend(results.into_iter().filter(|(_, there)| *there).map(|(column, _)| column));
+        columns
+    }
+
+    /// How many specimens carry each flag.
+    pub fn flag_counts(&self) -> &[(&'static str, usize)] {
+        &self.flag_counts
+    }
+
+    /// How many specimens look like no COI barcode.
+    pub fn not_coi(&self) -> usize {
+        let wanted = Flags::NOT_COI.names().next();
+        self.flag_counts.iter().find(|(name, _)| Some(*name) == wanted).map_or(0, |(_, count)| *count)
+    }
+
+    fn count_flags(&mut self, dataset: &Dataset) {
+        let mut counts: Vec<(&'static str, usize)> = Vec::new();
+        for row in 0..dataset.len() {
+            for name in self.results.flags(dataset, row).names() {
+                match counts.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, count)) => *count += 1,
+                    None => counts.push((name, 1)),
+                }
+            }
+        }
+        self.flag_counts = counts;
+    }
+
+    /// The step that is running.
+    pub fn running(&self) -> Option<Step> {
+        Step::ALL.into_iter().find(|&step| self.results.stage(step).job().is_some())
+    }
+}

@@ -153,6 +153,10 @@ impl Pair {
         self.b.read(b.iter().copied());
         self.b_turned.read(b.iter().rev().copied());
     }
+
+    fn has_ambiguous(&self) -> bool {
+        self.a.has_ambiguous || self.b.has_ambiguous
+    }
 }
 
 /// Lengths of the sequences, and what decides that a cell is dropped.
@@ -192,16 +196,33 @@ impl<P: Penalty> Band<P> {
         n + m <= P::MOST_LETTERS
     }
 
+    /// The least penalty of all alignments, if it is within the bound of `matrix`.
+    pub(super) fn least_penalty(&mut self, pair: &Pair, matrix: Matrix<'_>) -> Option<i32> {
+        if pair.has_ambiguous() {
+            self.fill::<true, false>(pair, matrix)
+        } else {
+            self.fill::<false, false>(pair, matrix)
+        }
+    }
+
     /// Finds the best alignment if its penalty is within the bound of `matrix`; writes its columns and returns its penalty.
     pub(super) fn align(&mut self, pair: &Pair, matrix: Matrix<'_>, steps: &mut Vec<Step>) -> Option<i32> {
-        let ambiguous = pair.a.has_ambiguous || pair.b.has_ambiguous;
-        let penalty = if ambiguous { self.fill::<true>(pair, matrix) } else { self.fill::<false>(pair, matrix) }?;
+        let penalty = if pair.has_ambiguous() {
+            self.fill::<true, true>(pair, matrix)
+        } else {
+            self.fill::<false, true>(pair, matrix)
+        }?;
         self.write_steps(matrix, steps);
         Some(penalty)
     }
 
-    /// Fills the band antidiagonal by antidiagonal; the penalty of the last corner, if it was reached.
-    fn fill<const AMBIGUOUS_LETTERS: bool>(&mut self, pair: &Pair, matrix: Matrix<'_>) -> Option<i32> {
+    /// Fills the band antidiagonal by antidiagonal, with or without leaving a trace; the penalty of the last corner, if it was
+    /// reached.
+    fn fill<const AMBIGUOUS_LETTERS: bool, const TRACE: bool>(
+        &mut self,
+        pair: &Pair,
+        matrix: Matrix<'_>,
+    ) -> Option<i32> {
         let Matrix { n, m, .. } = matrix;
         self.fronts.iter_mut().for_each(|front| front.reset(n as usize + 1));
         self.trace.clear();
@@ -220,18 +241,24 @@ impl<P: Penalty> Band<P> {
                 new.keep_none();
                 continue;
             }
-            self.trace.resize(row + (end - first) as usize + 1 + LANES, 0);
+            if TRACE {
+                self.trace.resize(row + (end - first) as usize + 1 + LANES, 0);
+            }
             let trace = &mut self.trace[row..];
             let inner_first = first.max(1);
             let inner_last = end.min(t - 1);
             if inner_first <= inner_last {
                 let cells = (inner_first, (inner_last - inner_first + 1) as usize, m - t);
                 let fronts = (&mut *new, &*last, &*before);
-                sweep::<P, AMBIGUOUS_LETTERS>(fronts, codes, cells, &mut trace[(inner_first - first) as usize..]);
+                let inner_trace = if TRACE { &mut trace[(inner_first - first) as usize..] } else { &mut [][..] };
+                sweep::<P, AMBIGUOUS_LETTERS, TRACE>(fronts, codes, cells, inner_trace);
                 // Along the last row and column gaps are end gaps.
                 for i in [t - m, n].into_iter().filter(|i| (inner_first..=inner_last).contains(i)) {
                     let fronts = (&mut *new, &*last, &*before);
-                    trace[(i - first) as usize] = edge_cell::<P, AMBIGUOUS_LETTERS>(fronts, codes, (i, t - i), (n, m));
+                    let edge = edge_cell::<P, AMBIGUOUS_LETTERS>(fronts, codes, (i, t - i), (n, m));
+                    if TRACE {
+                        trace[(i - first) as usize] = edge;
+                    }
                 }
             }
             new.set_borders(t, first, end);
@@ -301,7 +328,7 @@ fn column_penalty<const AMBIGUOUS_LETTERS: bool>(a: u8, b: u8) -> i32 {
 /// Computes `length` cells of an antidiagonal from `first` on, as inner cells of the matrix, in whole groups of [`LANES`]: up to
 /// `LANES - 1` cells too many, whose values nobody reads. `shift` added to the number of a cell finds its letter in the turned
 /// `b`.
-fn sweep<P: Penalty, const AMBIGUOUS_LETTERS: bool>(
+fn sweep<P: Penalty, const AMBIGUOUS_LETTERS: bool, const TRACE: bool>(
     (new, last, before): (&mut Front<P>, &Front<P>, &Front<P>),
     codes: (&[u8], &[u8]),
     (first, length, shift): (isize, usize, isize),
@@ -309,41 +336,50 @@ fn sweep<P: Penalty, const AMBIGUOUS_LETTERS: bool>(
 ) {
     let open = P::of(INNER_OPEN + INNER_EXTEND);
     let extend = P::of(INNER_EXTEND);
-    for (group, trace) in trace[..length.next_multiple_of(LANES)].as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-        let above = first as usize + group * LANES;
-        let here = above + 1;
-        let (best_left, left_left) = (lanes(&last.best, here), lanes(&last.left, here));
-        let (best_above, up_above) = (lanes(&last.best, above), lanes(&last.up, above));
-        let best_before = lanes(&before.best, above);
-        let a = lanes(codes.0, above - 1);
-        let b = lanes(codes.1, (above as isize + shift) as usize);
+    let count = length.div_ceil(LANES);
+    let above = first as usize;
+    let here = above + 1;
+    let (best_left, left_left) = (groups(&last.best, here, count), groups(&last.left, here, count));
+    let (best_above, up_above) = (groups(&last.best, above, count), groups(&last.up, above, count));
+    let best_before = groups(&before.best, above, count);
+    let a = groups(codes.0, above - 1, count);
+    let b = groups(codes.1, (first + shift) as usize, count);
+    let best_new = groups_mut(&mut new.best, here, count);
+    let up_new = groups_mut(&mut new.up, here, count);
+    let left_new = groups_mut(&mut new.left, here, count);
+    let traces = groups_mut(trace, 0, if TRACE { count } else { 0 });
+    for group in 0..count {
         let (mut best, mut up, mut left) = ([P::NEVER; LANES], [P::NEVER; LANES], [P::NEVER; LANES]);
+        let mut marks = [0; LANES];
         for k in 0..LANES {
-            let both = best_before[k].plus(P::of(column_penalty::<AMBIGUOUS_LETTERS>(a[k], b[k])));
-            let (up_opened, up_extended) = (best_above[k].plus(open), up_above[k].plus(extend));
-            let (left_opened, left_extended) = (best_left[k].plus(open), left_left[k].plus(extend));
+            let column = column_penalty::<AMBIGUOUS_LETTERS>(a[group][k], b[group][k]);
+            let both = best_before[group][k].plus(P::of(column));
+            let (up_opened, up_extended) = (best_above[group][k].plus(open), up_above[group][k].plus(extend));
+            let (left_opened, left_extended) = (best_left[group][k].plus(open), left_left[group][k].plus(extend));
             up[k] = up_opened.min(up_extended);
             left[k] = left_opened.min(left_extended);
             let without_left = both.min(up[k]);
             best[k] = without_left.min(left[k]);
-            trace[k] = (u8::from(up[k] < both) * UP)
+            marks[k] = (u8::from(up[k] < both) * UP)
                 | (u8::from(left[k] < without_left) * LEFT)
                 | (u8::from(up_extended < up_opened) * UP_LONGER)
                 | (u8::from(left_extended < left_opened) * LEFT_LONGER);
         }
-        *lanes_mut(&mut new.best, here) = best;
-        *lanes_mut(&mut new.up, here) = up;
-        *lanes_mut(&mut new.left, here) = left;
+        // Whole groups are stored at the end, so that compilers need not fear that results overwrite what is still to be read.
+        (best_new[group], up_new[group], left_new[group]) = (best, up, left);
+        if TRACE {
+            traces[group] = marks;
+        }
     }
 }
 
-/// A group of values by value, so that compilers need not fear that results overwrite them.
-fn lanes<T: Copy>(row: &[T], from: usize) -> [T; LANES] {
-    *row[from..].first_chunk().expect("rows are longer than the matrix by a group")
+/// The `count` groups of a row that start at `from`. Rows are longer than the matrix by a group.
+fn groups<T>(row: &[T], from: usize, count: usize) -> &[[T; LANES]] {
+    row[from..][..count * LANES].as_chunks().0
 }
 
-fn lanes_mut<T>(row: &mut [T], from: usize) -> &mut [T; LANES] {
-    row[from..].first_chunk_mut().expect("rows are longer than the matrix by a group")
+fn groups_mut<T>(row: &mut [T], from: usize, count: usize) -> &mut [[T; LANES]] {
+    row[from..][..count * LANES].as_chunks_mut().0
 }
 
 /// Computes one cell of the last row or column, where a gap along the edge is an end gap; returns its trace.

@@ -79,3 +79,26 @@ pub(super) fn identity_full(a: &[u8], b: &[u8]) -> f32 {
     assert!(tally.matches <= a.iter().filter(|&&letter| base_mask(letter) != 0).count());
     ratio(tally.matches, tally.inner.len())
 }
+
+/// Score of an alignment, column by column and gap by gap.
+pub(super) fn score_of_steps(a: &[u8], b: &[u8], steps: &[Step]) -> i32 {
+    let (mut i, mut j, mut score) = (0, 0, 0);
+    let mut before = Step::Both;
+    for &step in steps {
+        let (at_end, advances) = match step {
+            Step::Both => (false, (1, 1)),
+            Step::FirstOnly => (j == 0 || j == b.len(), (1, 0)),
+            Step::SecondOnly => (i == 0 || i == a.len(), (0, 1)),
+        };
+        score += match (step, step == before, at_end) {
+            (Step::Both, _, _) => column_score(a[i], b[j]),
+            (_, true, true) => -1,
+            (_, false, true) => -2,
+            (_, true, false) => -2,
+            (_, false, false) => -20,
+        };
+        (i, j, before) = (i + advances.0, j + advances.1, step);
+    }
+    assert_eq!((i, j), (a.len(), b.len()));
+    score
+}

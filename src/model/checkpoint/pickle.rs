@@ -7,12 +7,19 @@
 //!
 //! A hostile file can't make it grow: values live in one list and refer to each other by number, so nothing is ever copied,
 //! expanded or walked recursively; texts stay where they are in the file; and every opcode adds at most one value. Memory and
-//! time are bounded by the length of the pickle, whatever it says about lengths, memo numbers or depth.
+//! time are bounded by the length of the pickle, whatever it says about lengths, memo numbers or depth; how many values, labels
+//! and open groups there may be is limited besides.
 
 use std::collections::HashMap;
 
 /// Longest pickle that is read. The settings and tensor names of the published checkpoints take a few hundred kilobytes.
 pub(super) const MAX_PICKLE_BYTES: u64 = 64 << 20;
+/// Most values, and most labels for them: twice what the class names of k = 10 take.
+const MAX_VALUES: usize = 8 << 20;
+/// Most values that wait on the stack. Python's own writer never leaves more than some thousand.
+const MAX_STACK: usize = 16 << 20;
+/// Most groups open at once.
+const MAX_DEPTH: usize = 1 << 20;
 /// Most dimensions of a tensor; PyTorch's own limit is 64, a transformer needs two.
 const MAX_DIMENSIONS: usize = 8;
 
@@ -64,15 +71,18 @@ pub(super) enum Value<'a> {
         kind: &'a str,
         key: &'a str,
     },
-    /// A view of a storage; offset and strides count elements.
-    Tensor {
-        storage: Id,
-        offset: u64,
-        shape: Vec<u64>,
-        strides: Vec<u64>,
-    },
+    Tensor(Box<View>),
     /// Anything else: known to be there, not looked into.
     Opaque,
+}
+
+/// A tensor: a view of a storage. Offset and strides count elements.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct View {
+    pub(super) storage: Id,
+    pub(super) offset: u64,
+    pub(super) shape: Vec<u64>,
+    pub(super) strides: Vec<u64>,
 }
 
 /// A pickle that was read: all values, and which is the outermost.
@@ -160,6 +170,7 @@ impl<'a> Machine<'a> {
                 Ok(())
             }
             // stack
+            b'(' if self.marks.len() >= MAX_DEPTH => Err(self.malformed("groups are nested too deeply")),
             b'(' => {
                 self.marks.push(self.stack.len());
                 Ok(())
@@ -174,8 +185,7 @@ impl<'a> Machine<'a> {
             b'1' => self.height_at_mark().map(|height| self.stack.truncate(height)),
             b'2' => {
                 let top = self.top()?;
-                self.stack.push(top);
-                Ok(())
+                self.push_again(top)
             }
             // memo
             b'p' => {
@@ -394,8 +404,7 @@ impl<'a> Machine<'a> {
             // the value itself, under another name
             ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") | ("torch", "Size") => {
                 if let Some(same) = argument(0) {
-                    self.stack.push(same);
-                    return Ok(());
+                    return self.push_again(same);
                 }
                 Value::Opaque
             }
@@ -415,7 +424,8 @@ impl<'a> Machine<'a> {
         let made = || {
             let [storage, offset, shape, strides, ..] = *arguments else { return None };
             let (offset, shape, strides) = (self.size(offset)?, sizes(shape)?, sizes(strides)?);
-            (shape.len() == strides.len()).then_some(Value::Tensor { storage, offset, shape, strides })
+            let fits = shape.len() == strides.len();
+            fits.then(|| Value::Tensor(Box::new(View { storage, offset, shape, strides })))
         };
         made().unwrap_or(Value::Opaque)
     }
@@ -481,8 +491,18 @@ impl<'a> Machine<'a> {
     }
 
     fn push(&mut self, value: Value<'a>) -> Result<(), PickleError> {
-        let id = Id::try_from(self.values.len()).map_err(|_| self.malformed("more values than can be counted"))?;
+        if self.values.len() >= MAX_VALUES {
+            return Err(self.malformed("it holds far more values than a model needs"));
+        }
         self.values.push(value);
+        self.push_again(self.values.len() as Id - 1)
+    }
+
+    /// Pushes a value that is known already.
+    fn push_again(&mut self, id: Id) -> Result<(), PickleError> {
+        if self.stack.len() >= MAX_STACK {
+            return Err(self.malformed("more values wait than any writer leaves"));
+        }
         self.stack.push(id);
         Ok(())
     }
@@ -514,6 +534,9 @@ impl<'a> Machine<'a> {
 
     fn put(&mut self, index: u32) -> Result<(), PickleError> {
         let top = self.top()?;
+        if self.memo.len() >= MAX_VALUES {
+            return Err(self.malformed("it labels far more values than a model needs"));
+        }
         self.memo.insert(index, top);
         Ok(())
     }
@@ -521,8 +544,7 @@ impl<'a> Machine<'a> {
     fn recall(&mut self, index: u32) -> Result<(), PickleError> {
         let value = self.memo.get(&index).copied();
         let value = value.ok_or_else(|| self.malformed("a value is recalled that was never stored"))?;
-        self.stack.push(value);
-        Ok(())
+        self.push_again(value)
     }
 
     // bytes

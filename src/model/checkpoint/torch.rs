@@ -166,15 +166,16 @@ fn describe(pickle: &Pickle<'_>, state: Id) -> Result<Description, Problem> {
     let (mut described, mut places) = (BTreeMap::new(), BTreeMap::new());
     for (name, id) in entries {
         let description = match pickle.get(id) {
-            Value::Tensor { storage, offset, shape, strides } => {
-                let known = match pickle.get(*storage) {
+            Value::Tensor(view) => {
+                let known = match pickle.get(view.storage) {
                     Value::Storage { kind, key } => number_of(kind).map(|number| (number, (*key).to_owned())),
                     _ => None,
                 };
-                let shape: Option<Vec<usize>> = shape.iter().map(|&size| usize::try_from(size).ok()).collect();
+                let shape: Option<Vec<usize>> = view.shape.iter().map(|&size| usize::try_from(size).ok()).collect();
                 match (known, shape) {
                     (Some((number, key)), Some(shape)) => {
-                        places.insert(name.to_owned(), Place { key, offset: *offset, strides: strides.clone() });
+                        places
+                            .insert(name.to_owned(), Place { key, offset: view.offset, strides: view.strides.clone() });
                         Described::Tensor { shape, number }
                     }
                     _ => Described::Other("of a number format that is not read".to_owned()),

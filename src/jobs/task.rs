@@ -1,0 +1,237 @@
+//! What there is to do and what comes of it: plain descriptions that hold shared data.
+
+use super::runner::Kind;
+use crate::data::dataset::Dataset;
+use crate::data::frame::FrameCheck;
+use crate::data::import::{ColumnMapping, ImportReport};
+use crate::key::ModelId;
+use crate::model::ModelInfo;
+use crate::pipeline::Method;
+use crate::pipeline::classify::{Classification, ClassifySettings};
+use crate::pipeline::cluster::{ClusterSettings, Clustering};
+use crate::pipeline::embed::Embedded;
+use crate::pipeline::project::{ProjectSettings, Projection};
+use crate::seed::Seed;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A file that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// Where it came from; empty for the demo.
+    pub paths: Vec<PathBuf>,
+    /// The specimens.
+    pub dataset: Arc<Dataset>,
+    /// What the reader found.
+    pub report: ImportReport,
+}
+
+/// A table whose columns have to be named before it can be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnQuestion {
+    /// All files that are being opened.
+    pub paths: Vec<PathBuf>,
+    /// The table in question.
+    pub table: PathBuf,
+    /// Its column names.
+    pub header: Vec<String>,
+    /// Its first rows.
+    pub sample: Vec<Vec<String>>,
+    /// What the columns seem to be.
+    pub guess: ColumnMapping,
+}
+
+impl ColumnQuestion {
+    /// Rows that are shown.
+    pub const SAMPLE: usize = 5;
+
+    /// What a table's column names are remembered by.
+    pub fn header_key(header: &[String]) -> String {
+        header.join("\t")
+    }
+}
+
+/// The specimens nearest to one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closest {
+    /// The specimen.
+    pub row: usize,
+    /// Whether cosines are those of the model's embeddings, otherwise of 6-mer counts.
+    pub by_model: bool,
+    /// Nearest first.
+    pub neighbours: Vec<Near>,
+}
+
+/// One specimen near another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    /// Its row.
+    pub row: usize,
+    /// Cosine of the two.
+    pub cosine: f32,
+    /// Identity of the two barcodes, 0 to 1.
+    pub identity: f32,
+}
+
+/// How specimens are to be named.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Against {
+    /// Each by all others.
+    Others,
+    /// Those outside of the split `train` by those in it.
+    TrainingSplit,
+}
+
+impl Against {
+    /// The name of the split that holds the labelled reference, as in BIOSCAN-5M.
+    pub const TRAINING_SPLIT: &'static str = "train";
+}
+
+/// One piece of work.
+#[derive(Debug, Clone)]
+pub enum Task {
+    /// Read files.
+    Open {
+        /// Which.
+        paths: Vec<PathBuf>,
+        /// How to read the columns of unknown tables, by their header line.
+        mappings: Vec<(String, ColumnMapping)>,
+    },
+    /// Simulate the demo.
+    OpenDemo {
+        /// Seed of the simulation.
+        seed: Seed,
+    },
+    /// Look where the barcodes lie in the COI-5P frame.
+    CheckFrames {
+        /// The specimens.
+        dataset: Arc<Dataset>,
+    },
+    /// Read a model.
+    LoadModel {
+        /// Its file; `None` is the bundled one.
+        path: Option<PathBuf>,
+    },
+    /// Embed the barcodes.
+    Embed {
+        /// The specimens.
+        dataset: Arc<Dataset>,
+        /// Where their barcodes lie.
+        frames: Arc<Vec<FrameCheck>>,
+        /// A model that was loaded before.
+        model: ModelId,
+    },
+    /// Lay the specimens out on a map.
+    Map {
+        /// The specimens.
+        dataset: Arc<Dataset>,
+        /// Their embeddings; `None` maps 6-mer counts.
+        embedded: Option<Arc<Embedded>>,
+        /// How.
+        settings: ProjectSettings,
+    },
+    /// Name the specimens.
+    Classify {
+        /// The specimens.
+        dataset: Arc<Dataset>,
+        /// Their embeddings, for the model.
+        embedded: Option<Arc<Embedded>>,
+        /// Where their barcodes lie, for the untrained encoder, which reads as the model does.
+        frames: Arc<Vec<FrameCheck>>,
+        /// The model, whose shape the untrained encoder has.
+        model: Option<ModelId>,
+        /// By whom they are named.
+        against: Against,
+        /// How.
+        settings: ClassifySettings,
+    },
+    /// Group the specimens.
+    Cluster {
+        /// The specimens.
+        dataset: Arc<Dataset>,
+        /// Their embeddings.
+        embedded: Arc<Embedded>,
+        /// How.
+        settings: ClusterSettings,
+    },
+    /// Find the specimens nearest to one.
+    FindClosest {
+        /// The specimens.
+        dataset: Arc<Dataset>,
+        /// Their embeddings; `None` compares 6-mer counts.
+        embedded: Option<Arc<Embedded>>,
+        /// The specimen.
+        row: usize,
+    },
+}
+
+impl Task {
+    /// How the job shares the machine.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::FindClosest { .. } => Kind::Light,
+            _ => Kind::Heavy,
+        }
+    }
+
+    /// The job's name in the status bar and the log.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Open { paths, .. } => format!("Opening {}", file_names(paths)),
+            Self::OpenDemo { .. } => "Simulating the demo".to_owned(),
+            Self::CheckFrames { .. } => "Checking reading frames".to_owned(),
+            Self::LoadModel { .. } => "Loading the model".to_owned(),
+            Self::Embed { .. } => "Embedding the barcodes".to_owned(),
+            Self::Map { embedded: None, .. } => "Mapping 6-mer counts".to_owned(),
+            Self::Map { .. } => "Mapping the embeddings".to_owned(),
+            Self::Classify { settings, .. } => format!("Naming specimens by {}", settings.method.title()),
+            Self::Cluster { .. } => "Clustering".to_owned(),
+            Self::FindClosest { .. } => "Finding nearest specimens".to_owned(),
+        }
+    }
+
+    /// The method of a classification.
+    pub fn method(&self) -> Option<Method> {
+        match self {
+            Self::Classify { settings, .. } => Some(settings.method),
+            _ => None,
+        }
+    }
+}
+
+fn file_names(paths: &[PathBuf]) -> String {
+    let name = |path: &PathBuf| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    match paths {
+        [] => "nothing".to_owned(),
+        [one] => name(one),
+        [first, others @ ..] => format!("{} and {} more", name(first), others.len()),
+    }
+}
+
+/// What came of a [`Task`].
+#[derive(Debug)]
+pub enum Output {
+    /// Of [`Task::Open`] and [`Task::OpenDemo`].
+    Opened(Arc<Opened>),
+    /// Of [`Task::Open`], when a table's columns are unknown.
+    ColumnsUnknown(Box<ColumnQuestion>),
+    /// Of [`Task::CheckFrames`], `[U]`.
+    Frames(Arc<Vec<FrameCheck>>),
+    /// Of [`Task::LoadModel`].
+    Model {
+        /// What is known about the model.
+        info: Arc<ModelInfo>,
+        /// Where it runs, and why there.
+        note: String,
+    },
+    /// Of [`Task::Embed`].
+    Embedded(Arc<Embedded>),
+    /// Of [`Task::Map`].
+    Map(Arc<Projection>),
+    /// Of [`Task::Classify`].
+    Calls(Arc<Classification>),
+    /// Of [`Task::Cluster`].
+    Clusters(Arc<Clustering>),
+    /// Of [`Task::FindClosest`].
+    Closest(Arc<Closest>),
+}

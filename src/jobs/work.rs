@@ -1,0 +1,280 @@
+//! Does the tasks: the only place where the window's wishes meet the pipeline.
+
+use super::error::WorkError;
+use super::task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task};
+use crate::analysis::alignment::Aligner;
+use crate::analysis::kmer::KmerCounts;
+use crate::analysis::knn::{VectorSource, nearest};
+use crate::data::dataset::Dataset;
+use crate::data::frame::{FrameCheck, check_frames};
+use crate::data::import::{ColumnMapping, ImportError, ImportOptions, Role, inspect, load};
+use crate::data::simulate::{SimulationSettings, write_csv};
+use crate::data::taxonomy::Field;
+use crate::key::ModelId;
+use crate::model::{DeviceChoice, Model, OpenOptions, Precision};
+use crate::pipeline::cache::Cache;
+use crate::pipeline::classify::{Classification, ClassifySettings, classify, leave_one_out};
+use crate::pipeline::cluster::cluster;
+use crate::pipeline::embed::{EmbedSettings, Embedded, apply_transform, embed, fit_transform};
+use crate::pipeline::likeness::Reference;
+use crate::pipeline::project::{ProjectSource, project};
+use crate::pipeline::{Method, PipelineError, Side};
+use crate::progress::{Observer, Progress};
+use crate::seed::Seed;
+use ndarray::{Array2, Axis};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Nearest specimens that the panel shows.
+const CLOSEST: usize = 12;
+/// The layout of tables that no published layout fits.
+const UNKNOWN_LAYOUT: &str = "table";
+/// The name of the file that the demo is written to before it is read as any other file is.
+const DEMO_FILE: &str = "simulated-demo.csv";
+
+/// How everything is read and where it is kept.
+#[derive(Debug, Clone, Default)]
+pub struct WorkshopOptions {
+    /// Where the model runs.
+    pub device: DeviceChoice,
+    /// With which numbers it runs.
+    pub precision: Precision,
+    /// Attention heads of a model that does not say.
+    pub heads: Option<usize>,
+    /// How the model reads; `None` as its settings say.
+    pub reading: EmbedSettings,
+    /// Where embeddings are kept; `None` where they are not.
+    pub cache: Option<Cache>,
+}
+
+/// Embeddings made comparable, kept because every click asks for them: which embeddings, and their vectors `[U,K]`.
+type Comparable = Option<(Arc<Embedded>, Arc<Array2<f32>>)>;
+
+/// Does the tasks.
+#[derive(Debug, Default)]
+pub struct Workshop {
+    options: WorkshopOptions,
+    models: Mutex<HashMap<ModelId, Arc<Model>>>,
+    comparable: Mutex<Comparable>,
+}
+
+impl Workshop {
+    /// A workshop without models.
+    pub fn new(options: WorkshopOptions) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    /// Does one task.
+    ///
+    /// # Errors
+    /// Whatever the task's own work says.
+    pub fn run(&self, task: Task, observer: &dyn Observer) -> Result<Output, WorkError> {
+        match task {
+            Task::Open { paths, mappings } => open(&paths, &mappings, observer),
+            Task::OpenDemo { seed } => open_demo(seed, observer),
+            Task::CheckFrames { dataset } => Ok(Output::Frames(Arc::new(check_frames(&dataset, observer)?))),
+            Task::LoadModel { path } => self.load_model(path.as_deref(), observer),
+            Task::Embed { dataset, frames, model } => {
+                let model = self.model(model)?;
+                let cache = self.options.cache.as_ref();
+                let embedded = embed(&dataset, Some(&frames), &model, &self.options.reading, cache, observer)?;
+                Ok(Output::Embedded(Arc::new(embedded)))
+            }
+            Task::Map { dataset, embedded, settings } => {
+                let source = embedded.as_deref().map_or(ProjectSource::Kmers, ProjectSource::Embedded);
+                Ok(Output::Map(Arc::new(project(&dataset, source, &settings, observer)?)))
+            }
+            Task::Classify { dataset, embedded, frames, model, against, settings } => {
+                let untrained = match (settings.method, model) {
+                    (Method::Random, Some(model)) => {
+                        Some(self.untrained(model, &dataset, &frames, settings.seed, observer)?)
+                    }
+                    _ => None,
+                };
+                let embedded = embedded.as_deref().or(untrained.as_ref());
+                Ok(Output::Calls(Arc::new(name_specimens(&dataset, embedded, against, &settings, observer)?)))
+            }
+            Task::Cluster { dataset, embedded, settings } => {
+                Ok(Output::Clusters(Arc::new(cluster(&dataset, &embedded, &settings, observer)?)))
+            }
+            Task::FindClosest { dataset, embedded, row } => self.closest(&dataset, embedded, row, observer),
+        }
+    }
+
+    fn model(&self, id: ModelId) -> Result<Arc<Model>, WorkError> {
+        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        models.get(&id).cloned().ok_or_else(|| "the model is not loaded".into())
+    }
+
+    fn load_model(&self, path: Option<&Path>, observer: &dyn Observer) -> Result<Output, WorkError> {
+        observer.progress(Progress::new("loading the model", 0, 1, "models"))?;
+        let WorkshopOptions { device, precision, heads, .. } = self.options;
+        let model = match path {
+            None => Model::bundled(&device)?,
+            Some(path) => Model::open(path, &OpenOptions { heads, device, precision })?,
+        };
+        observer.progress(Progress::new("loading the model", 1, 1, "models"))?;
+        let info = Arc::new(model.info().clone());
+        info.warnings.iter().for_each(|warning| observer.warn(warning));
+        let note = model.device_note().to_owned();
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        // Weights are large: only the model in use is kept.
+        models.clear();
+        models.insert(info.id, Arc::new(model));
+        Ok(Output::Model { info, note })
+    }
+
+    /// Embeddings by an untrained encoder of the model's shape. They are of use once only, so they are not kept on disk.
+    fn untrained(
+        &self,
+        model: ModelId,
+        dataset: &Dataset,
+        frames: &[FrameCheck],
+        seed: Seed,
+        observer: &dyn Observer,
+    ) -> Result<Embedded, WorkError> {
+        let untrained = self.model(model)?.random_like(seed)?;
+        Ok(embed(dataset, Some(frames), &untrained, &self.options.reading, None, observer)?)
+    }
+
+    fn closest(
+        &self,
+        dataset: &Dataset,
+        embedded: Option<Arc<Embedded>>,
+        row: usize,
+        observer: &dyn Observer,
+    ) -> Result<Output, WorkError> {
+        let by_model = embedded.is_some();
+        let found = match embedded {
+            Some(embedded) => {
+                let vectors = self.comparable(&embedded, observer)?;
+                let own = dataset.unique_of(row);
+                nearest_uniques(&vectors.select(Axis(0), &[own]), &*vectors, observer)?
+            }
+            None => {
+                let all = KmerCounts::new((0..dataset.unique_len()).map(|unique| dataset.unique_sequence(unique)));
+                nearest_uniques(&KmerCounts::new([dataset.sequence(row)]), &all, observer)?
+            }
+        };
+        let neighbours = rows_of(dataset, row, &found);
+        Ok(Output::Closest(Arc::new(Closest { row, by_model, neighbours })))
+    }
+
+    fn comparable(&self, embedded: &Arc<Embedded>, observer: &dyn Observer) -> Result<Arc<Array2<f32>>, PipelineError> {
+        let mut kept = self.comparable.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, vectors)) = &*kept
+            && Arc::ptr_eq(of, embedded)
+        {
+            return Ok(Arc::clone(vectors));
+        }
+        let transform = fit_transform(embedded, None, observer)?;
+        let vectors = Arc::new(apply_transform(&transform, &embedded.vectors, observer)?);
+        *kept = Some((Arc::clone(embedded), Arc::clone(&vectors)));
+        Ok(vectors)
+    }
+}
+
+/// The unique barcodes nearest to the one query, itself included, with their cosines.
+fn nearest_uniques(
+    query: &dyn VectorSource,
+    all: &dyn VectorSource,
+    observer: &dyn Observer,
+) -> Result<Vec<(u32, f32)>, WorkError> {
+    Ok(nearest(query, all, CLOSEST + 1, &|_, _| false, observer)?.of(0).collect())
+}
+
+/// The specimens that have these barcodes, without the specimen itself, with the identity of the barcodes.
+fn rows_of(dataset: &Dataset, row: usize, uniques: &[(u32, f32)]) -> Vec<Near> {
+    let wanted: HashMap<usize, f32> = uniques.iter().map(|&(unique, cosine)| (unique as usize, cosine)).collect();
+    let mut aligner = Aligner::new();
+    let identities: HashMap<usize, f32> = wanted
+        .keys()
+        .map(|&unique| (unique, aligner.identity(dataset.sequence(row), dataset.unique_sequence(unique))))
+        .collect();
+    let mut near: Vec<Near> = (0..dataset.len())
+        .filter(|&other| other != row)
+        .filter_map(|other| {
+            let unique = dataset.unique_of(other);
+            let cosine = *wanted.get(&unique)?;
+            Some(Near { row: other, cosine, identity: identities[&unique] })
+        })
+        .collect();
+    near.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then(a.row.cmp(&b.row)));
+    near.truncate(CLOSEST);
+    near
+}
+
+fn name_specimens(
+    dataset: &Dataset,
+    embedded: Option<&Embedded>,
+    against: Against,
+    settings: &ClassifySettings,
+    observer: &dyn Observer,
+) -> Result<Classification, PipelineError> {
+    match against {
+        Against::Others => leave_one_out(Side::all(dataset, embedded), settings, observer),
+        Against::TrainingSplit => {
+            let in_training = |row: &usize| dataset.label(*row, Field::Split) == Some(Against::TRAINING_SPLIT);
+            let (training, others): (Vec<usize>, Vec<usize>) = (0..dataset.len()).partition(in_training);
+            let reference = Reference::new(
+                settings.method,
+                Side::of_rows(dataset, &training, embedded),
+                settings.transform,
+                observer,
+            )?;
+            classify(&reference, Side::of_rows(dataset, &others, embedded), settings, observer)
+        }
+    }
+}
+
+/// Reads files. A table of an unknown layout is asked about first, unless its columns were named before.
+fn open(paths: &[PathBuf], mappings: &[(String, ColumnMapping)], observer: &dyn Observer) -> Result<Output, WorkError> {
+    let mut named: Option<ColumnMapping> = None;
+    for path in paths {
+        observer.progress(Progress::new("looking at the files", 0, paths.len(), "files"))?;
+        let found = inspect(path, &ImportOptions::default())?;
+        let Some(guess) = found.mapping.filter(|_| found.layout == UNKNOWN_LAYOUT) else { continue };
+        let header = ColumnQuestion::header_key(&found.columns);
+        match mappings.iter().find(|(known, _)| *known == header) {
+            Some((_, mapping)) => named = Some(joined(named, mapping)),
+            None => {
+                return Ok(Output::ColumnsUnknown(Box::new(ColumnQuestion {
+                    paths: paths.to_vec(),
+                    table: path.clone(),
+                    header: found.columns,
+                    sample: found.sample.into_iter().take(ColumnQuestion::SAMPLE).collect(),
+                    guess,
+                })));
+            }
+        }
+    }
+    let options = ImportOptions { mapping: named, ..ImportOptions::default() };
+    let (dataset, report) = load(paths, &options, observer)?;
+    Ok(Output::Opened(Arc::new(Opened { paths: paths.to_vec(), dataset: Arc::new(dataset), report })))
+}
+
+/// Both mappings; where they differ, the first one.
+fn joined(first: Option<ColumnMapping>, second: &ColumnMapping) -> ColumnMapping {
+    let Some(mut mapping) = first else { return second.clone() };
+    let known: Vec<Role> = mapping.iter().map(|(role, _)| role).collect();
+    for (role, column) in second.iter().filter(|(role, _)| !known.contains(role)) {
+        mapping.set(role, Some(column).filter(|column| !column.is_empty()));
+    }
+    mapping
+}
+
+/// The demo is written as a file and read as any other, so that what is seen is what a file would show.
+fn open_demo(seed: Seed, observer: &dyn Observer) -> Result<Output, WorkError> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join(DEMO_FILE);
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&path)?);
+    write_csv(&SimulationSettings { seed, ..SimulationSettings::default() }, &mut file, observer)?;
+    std::io::Write::flush(&mut file)?;
+    drop(file);
+    let (dataset, report) = load(&[path], &ImportOptions::default(), observer).map_err(|error| match error {
+        ImportError::Cancelled(cancelled) => WorkError::from(cancelled),
+        error => error.into(),
+    })?;
+    Ok(Output::Opened(Arc::new(Opened { paths: Vec::new(), dataset: Arc::new(dataset), report })))
+}

@@ -1,0 +1,228 @@
+//! The nearest labelled references of query barcodes, by any method, exact, ties to the earlier reference.
+
+use super::PipelineError;
+use super::embed::apply_transform;
+use super::error::stop_or;
+use super::side::{Method, Side};
+use crate::analysis::alignment::Aligner;
+use crate::analysis::kmer::{KmerCounts, KmerShortlist, SHORTLIST_LENGTH};
+use crate::analysis::knn::{Neighbours, Rows, nearest};
+use crate::analysis::transform::Transform;
+use crate::data::dataset::Dataset;
+use crate::data::reading::TransformKind;
+use crate::progress::{Observer, Progress};
+use ndarray::{Array2, Axis};
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The specimens of a reference, made ready for one method: embeddings transformed, with the transform to be used on queries.
+pub struct Reference<'a> {
+    pub(super) method: Method,
+    pub(super) side: Side<'a>,
+    /// Rows in file order.
+    pub(super) rows: Vec<usize>,
+    /// Transformed vectors by unique barcode of the dataset, `[U,D]`, for methods that embed.
+    vectors: Option<Array2<f32>>,
+    transform: Option<Transform>,
+}
+
+impl<'a> Reference<'a> {
+    /// Makes a reference ready. `transform` is fitted on its unique barcodes; `None` takes the model's default.
+    ///
+    /// # Errors
+    /// [`PipelineError::Empty`] without specimens, [`PipelineError::Setting`] without the embeddings that the method needs,
+    /// [`PipelineError::Analysis`] when the transform cannot be fitted, and a stop.
+    pub fn new(
+        method: Method,
+        side: Side<'a>,
+        transform: Option<TransformKind>,
+        observer: &dyn Observer,
+    ) -> Result<Self, PipelineError> {
+        let rows = side.row_list();
+        if rows.is_empty() {
+            return Err(PipelineError::Empty { what: format!("the reference '{}'", side.dataset.name()) });
+        }
+        let mut reference = Self { method, side, rows, vectors: None, transform: None };
+        if method.embeds() {
+            let embedded = side.vectors()?;
+            let kind = transform.unwrap_or(embedded.default_transform());
+            let fitted_on = embedded.vectors.select(Axis(0), &uniques_of(side.dataset, &reference.rows));
+            let fitted = Transform::fit(kind, fitted_on.view(), observer)
+                .map_err(|error| stop_or(error, "fitting the transform"))?;
+            reference.vectors = Some(apply_transform(&fitted, &embedded.vectors, observer)?);
+            reference.transform = Some(fitted);
+        }
+        Ok(reference)
+    }
+
+    /// How vectors were made comparable.
+    pub fn describe_transform(&self) -> Option<String> {
+        self.transform.as_ref().map(Transform::describe)
+    }
+
+    /// Vectors of a side's unique barcodes under this reference's transform, `[U,D]`; `None` for methods without embeddings.
+    pub(super) fn query_vectors(
+        &self,
+        query: &Side<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Option<Cow<'_, Array2<f32>>>, PipelineError> {
+        let Some(transform) = &self.transform else { return Ok(None) };
+        if std::ptr::eq(query.dataset, self.side.dataset) {
+            return Ok(self.vectors.as_ref().map(Cow::Borrowed));
+        }
+        let (ours, theirs) = (self.side.vectors()?, query.vectors()?);
+        if (ours.model.id, ours.layers, ours.register) != (theirs.model.id, theirs.layers, theirs.register) {
+            return Err(PipelineError::Setting(
+                "reference and query were embedded by different models or readings and cannot be compared".to_owned(),
+            ));
+        }
+        Ok(Some(Cow::Owned(apply_transform(transform, &theirs.vectors, observer)?)))
+    }
+}
+
+/// The unique barcodes of rows, each once, in order of first appearance.
+pub(super) fn uniques_of(dataset: &Dataset, rows: &[usize]) -> Vec<usize> {
+    let mut seen = vec![false; dataset.unique_len()];
+    rows.iter()
+        .map(|&row| dataset.unique_of(row))
+        .filter(|&unique| !std::mem::replace(&mut seen[unique], true))
+        .collect()
+}
+
+/// The references that can answer: barcodes that at least one labelled specimen has.
+pub(super) struct Pool<'a> {
+    dataset: &'a Dataset,
+    /// Unique barcodes, in order of the first labelled row that has them.
+    uniques: Vec<usize>,
+    /// The labelled rows of each, ascending.
+    pub(super) rows: Vec<Vec<u32>>,
+}
+
+impl<'a> Pool<'a> {
+    /// The rows for which `labelled` holds.
+    pub(super) fn new(dataset: &'a Dataset, rows: &[usize], labelled: impl Fn(usize) -> bool) -> Self {
+        let eligible: Vec<usize> = rows.iter().copied().filter(|&row| labelled(row)).collect();
+        let uniques = uniques_of(dataset, &eligible);
+        let place: HashMap<usize, usize> = uniques.iter().enumerate().map(|(at, &unique)| (unique, at)).collect();
+        let mut by_unique = vec![Vec::new(); uniques.len()];
+        eligible.iter().for_each(|&row| by_unique[place[&dataset.unique_of(row)]].push(row as u32));
+        Self { dataset, uniques, rows: by_unique }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.uniques.len()
+    }
+
+    pub(super) fn specimens(&self) -> usize {
+        self.rows.iter().map(Vec::len).sum()
+    }
+
+    fn sequences(&self) -> Vec<&'a [u8]> {
+        self.uniques.iter().map(|&unique| self.dataset.unique_sequence(unique)).collect()
+    }
+
+    /// For each of the query barcodes, the reference with exactly the same letters.
+    pub(super) fn identical_to(&self, queries: &[&[u8]]) -> Vec<Option<u32>> {
+        let place: HashMap<&[u8], u32> =
+            self.sequences().into_iter().enumerate().map(|(at, sequence)| (sequence, at as u32)).collect();
+        queries.iter().map(|query| place.get(query).copied()).collect()
+    }
+}
+
+/// The queries: unique barcodes of the query's rows.
+pub(super) struct Queries<'a> {
+    pub(super) dataset: &'a Dataset,
+    pub(super) uniques: Vec<usize>,
+    /// Transformed vectors by unique barcode of the dataset, where the method embeds.
+    pub(super) vectors: Option<&'a Array2<f32>>,
+}
+
+impl<'a> Queries<'a> {
+    pub(super) fn sequences(&self) -> Vec<&'a [u8]> {
+        self.uniques.iter().map(|&unique| self.dataset.unique_sequence(unique)).collect()
+    }
+}
+
+/// The `k` nearest references of every query barcode, as indices into the pool, `[Q,k]`. `excluded(query, reference)` are
+/// passed over.
+pub(super) fn nearest_in_pool(
+    reference: &Reference<'_>,
+    pool: &Pool<'_>,
+    queries: &Queries<'_>,
+    k: usize,
+    excluded: &(dyn Fn(usize, usize) -> bool + Sync),
+    observer: &dyn Observer,
+) -> Result<Neighbours, PipelineError> {
+    match reference.method {
+        Method::Model | Method::Random => {
+            let (Some(ours), Some(theirs)) = (&reference.vectors, queries.vectors) else {
+                return Err(PipelineError::Setting("the specimens have to be embedded first".to_owned()));
+            };
+            let (our_rows, their_rows) = (as_u32(&pool.uniques), as_u32(&queries.uniques));
+            let (references, queries) = (Rows::new(ours, &our_rows), Rows::new(theirs, &their_rows));
+            Ok(nearest(&queries, &references, k, excluded, observer)?)
+        }
+        Method::Kmer => {
+            let references = KmerCounts::new(pool.sequences());
+            let queries = KmerCounts::new(queries.sequences());
+            Ok(nearest(&queries, &references, k, excluded, observer)?)
+        }
+        Method::Align => nearest_by_alignment(pool, queries, k, excluded, observer),
+    }
+}
+
+fn as_u32(rows: &[usize]) -> Vec<u32> {
+    rows.iter().map(|&row| row as u32).collect()
+}
+
+fn nearest_by_alignment(
+    pool: &Pool<'_>,
+    queries: &Queries<'_>,
+    k: usize,
+    excluded: &(dyn Fn(usize, usize) -> bool + Sync),
+    observer: &dyn Observer,
+) -> Result<Neighbours, PipelineError> {
+    let references = pool.sequences();
+    let sequences = queries.sequences();
+    observer.progress(Progress::new("aligning", 0, sequences.len(), "barcodes"))?;
+    let shortlist = KmerShortlist::new(&references, observer)?;
+    let done = AtomicUsize::new(0);
+    let found: Vec<Vec<(u32, f32)>> = sequences
+        .par_iter()
+        .enumerate()
+        .map_init(
+            || (Aligner::new(), shortlist.search()),
+            |(aligner, search), (at, query)| {
+                observer.progress(Progress::new(
+                    "aligning",
+                    done.load(Ordering::Relaxed),
+                    sequences.len(),
+                    "barcodes",
+                ))?;
+                let shortlisted =
+                    search.most_shared(query, SHORTLIST_LENGTH, |candidate| excluded(at, candidate as usize));
+                let mut hits: Vec<(u32, f32)> = shortlisted
+                    .into_iter()
+                    .map(|candidate| (candidate, aligner.identity(query, references[candidate as usize])))
+                    .collect();
+                hits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                hits.truncate(k);
+                done.fetch_add(1, Ordering::Relaxed);
+                Ok(hits)
+            },
+        )
+        .collect::<Result<_, PipelineError>>()?;
+    let mut neighbours = Neighbours {
+        index: Array2::from_elem((found.len(), k), u32::MAX),
+        similarity: Array2::from_elem((found.len(), k), f32::NEG_INFINITY),
+    };
+    for (query, hits) in found.into_iter().enumerate() {
+        for (rank, (reference, identity)) in hits.into_iter().enumerate() {
+            neighbours.index[[query, rank]] = reference;
+            neighbours.similarity[[query, rank]] = identity;
+        }
+    }
+    Ok(neighbours)
+}

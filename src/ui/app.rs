@@ -1,0 +1,221 @@
+//! The program behind the window: takes in what jobs tell, draws, and passes on what was asked for.
+
+use super::files::{Chooser, Purpose};
+use super::panels::columns::ColumnForm;
+use super::scope::{Asked, Overlay, Scope};
+use super::shell;
+use super::theme;
+use super::topbar::TopBar;
+use super::views::Views;
+use crate::jobs::{Live, Output, Runner, Workshop};
+use crate::session::settings::{Settings, Shade};
+use crate::session::{Command, Effect, Input, Session, apply};
+use egui::{Context, ThemePreference};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Time per frame for news of jobs; what is left comes with the next frame.
+const NEWS_BUDGET: Duration = Duration::from_millis(5);
+/// Time that jobs have to end when the window is closed.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// What the window starts with.
+#[derive(Debug, Clone, Default)]
+pub struct Beginning {
+    /// Files to open.
+    pub files: Vec<PathBuf>,
+    /// Open the demo.
+    pub demo: bool,
+    /// The model to use in this run; `None` takes the one used last.
+    pub model: Option<PathBuf>,
+    /// Where the settings are kept; `None` neither reads nor writes any.
+    pub settings_file: Option<PathBuf>,
+}
+
+/// The program behind the window.
+pub struct App {
+    pub(super) session: Session,
+    runner: Option<Runner<Output>>,
+    workshop: Arc<Workshop>,
+    settings_file: Option<PathBuf>,
+    pub(super) chooser: Chooser,
+    pub(super) top_bar: TopBar,
+    pub(super) views: Views,
+    pub(super) columns: ColumnForm,
+    pub(super) overlay: Option<Overlay>,
+}
+
+impl App {
+    /// A program with its first commands given.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn new(ctx: &Context, beginning: &Beginning, workshop: Workshop) -> std::io::Result<Self> {
+        theme::install(ctx);
+        let woken = ctx.clone();
+        let runner = Runner::new(move || woken.request_repaint())?;
+        let (settings, complaint) = match beginning.settings_file.as_deref().map(Settings::read) {
+            None => (Settings::default(), None),
+            Some(Ok(settings)) => (settings, None),
+            Some(Err(complaint)) => (Settings::default(), Some(complaint)),
+        };
+        let mut app = Self {
+            session: Session::new(settings),
+            runner: Some(runner),
+            workshop: Arc::new(workshop),
+            settings_file: beginning.settings_file.clone(),
+            chooser: Chooser::default(),
+            top_bar: TopBar::default(),
+            views: Views::default(),
+            columns: ColumnForm::default(),
+            overlay: None,
+        };
+        app.show_settings(ctx);
+        let model = beginning.model.clone().map(|path| Command::UseModel(Some(path)));
+        let file = match (beginning.files.is_empty(), beginning.demo) {
+            (false, _) => Some(Command::Open(beginning.files.clone())),
+            (true, true) => Some(Command::OpenDemo),
+            (true, false) => None,
+        };
+        for command in complaint.map(Command::Note).into_iter().chain(model).chain(file) {
+            app.obey(ctx, command);
+        }
+        Ok(app)
+    }
+
+    /// The state that is shown.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Gives a command, as if it had been asked for in the window.
+    pub fn obey(&mut self, ctx: &Context, command: Command) {
+        self.tell(ctx, Input::Command(command));
+    }
+
+    fn tell(&mut self, ctx: &Context, input: Input) {
+        for effect in apply(&mut self.session, input) {
+            match effect {
+                Effect::Start(id, task) => {
+                    let Some(runner) = &mut self.runner else { continue };
+                    let workshop = Arc::clone(&self.workshop);
+                    runner.start(id, task.kind(), task.name(), move |observer| workshop.run(task, observer));
+                }
+                Effect::Stop(id) => self.runner.iter().for_each(|runner| runner.cancel(id)),
+                Effect::SaveSettings => {
+                    self.save_settings();
+                    self.show_settings(ctx);
+                }
+            }
+        }
+    }
+
+    fn save_settings(&mut self) {
+        let Some(file) = &self.settings_file else { return };
+        if let Err(error) = self.session.settings.write(file) {
+            let text = format!("the settings cannot be kept in {}: {error}", file.display());
+            self.session.log.add(crate::session::log::Level::Warning, "Barcodescope", text, Vec::new());
+        }
+    }
+
+    fn show_settings(&self, ctx: &Context) {
+        let settings = &self.session.settings;
+        ctx.set_theme(match settings.shade {
+            Shade::System => ThemePreference::System,
+            Shade::Light => ThemePreference::Light,
+            Shade::Dark => ThemePreference::Dark,
+        });
+        if let Some(zoom) = settings.zoom {
+            ctx.set_zoom_factor(zoom);
+        }
+    }
+
+    /// The latest news of the job that the status bar is about.
+    pub(super) fn live(&self) -> Option<Live> {
+        let session = &self.session;
+        let job = session.data.job().or_else(|| session.results.stage(session.running()?).job())?;
+        self.runner.as_ref()?.live(job)
+    }
+
+    fn take_news(&mut self, ctx: &Context) {
+        let start = Instant::now();
+        while let Some(event) = self.runner.as_mut().and_then(Runner::poll) {
+            self.tell(ctx, Input::Job(event));
+            if start.elapsed() > NEWS_BUDGET {
+                ctx.request_repaint();
+                break;
+            }
+        }
+        if let Some(chosen) = self.chooser.poll() {
+            self.take_file(ctx, chosen.purpose, chosen.paths);
+        }
+    }
+
+    pub(super) fn take_file(&mut self, ctx: &Context, purpose: Purpose, paths: Vec<PathBuf>) {
+        let command = match purpose {
+            Purpose::Open => Some(Command::Open(paths)),
+            Purpose::Model => paths.into_iter().next().map(|path| Command::UseModel(Some(path))),
+        };
+        if let Some(command) = command {
+            self.obey(ctx, command);
+        }
+    }
+
+    /// Does what was asked for while drawing.
+    pub(super) fn answer(&mut self, ctx: &Context, asked: Vec<Asked>) {
+        if !asked.is_empty() {
+            // What was asked for shows in the next frame.
+            ctx.request_repaint();
+        }
+        for asked in asked {
+            match asked {
+                Asked::Command(command) => self.obey(ctx, command),
+                Asked::File(purpose) => self.chooser.ask(ctx, purpose),
+                Asked::Overlay(overlay) => self.overlay = Some(overlay),
+                Asked::Search => self.top_bar.to_search = true,
+            }
+        }
+    }
+
+    /// Draws one frame.
+    pub fn show(&mut self, ui: &mut egui::Ui) {
+        let live = self.live();
+        let asked = {
+            let mut scope = Scope::new(&self.session, live.as_ref());
+            shell::show(
+                ui,
+                &mut scope,
+                &mut shell::Parts {
+                    top_bar: &mut self.top_bar,
+                    views: &mut self.views,
+                    columns: &mut self.columns,
+                    overlay: &mut self.overlay,
+                    prompting: self.chooser.is_prompting(),
+                },
+            );
+            scope.asked
+        };
+        let ctx = ui.ctx().clone();
+        if let Some(chosen) = self.chooser.show(&ctx) {
+            self.take_file(&ctx, chosen.purpose, chosen.paths);
+        }
+        self.answer(&ctx, asked);
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        self.take_news(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        self.show(ui);
+    }
+
+    fn on_exit(&mut self) {
+        if let Some(runner) = self.runner.take() {
+            runner.shutdown(LAST_WAIT);
+        }
+    }
+}

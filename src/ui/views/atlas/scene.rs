@@ -1,0 +1,293 @@
+//! From the session to the arrays of the map. Each array is made anew only when what it is made from is another.
+
+use super::palette::palette_of;
+use crate::data::taxonomy::LabelColumn;
+use crate::jobs::Live;
+use crate::key::DatasetId;
+use crate::pipeline::Method;
+use crate::pipeline::classify::Classification;
+use crate::pipeline::project::Projection;
+use crate::session::look::Look;
+use crate::session::selection::Rows;
+use crate::session::stage::{Stage, StageKey};
+use crate::session::{Session, Step};
+use crate::ui::legend::Groups;
+use crate::ui::theme::Tokens;
+use crate::ui::widgets::map::{MapScene, Mark, TaxonLabel, taxon_labels};
+use egui::Color32;
+use std::sync::Arc;
+
+/// What of the map is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// Filtered-out specimens, as faint points.
+    pub(super) ghosts: bool,
+    /// Rings around misclassified specimens.
+    pub(super) rings: bool,
+    /// Names of groups.
+    pub(super) names: bool,
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self { ghosts: true, rings: true, names: true }
+    }
+}
+
+/// A value and what it was made from.
+#[derive(Debug)]
+struct Kept<K, V> {
+    made: Option<(K, V)>,
+}
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self { made: None }
+    }
+}
+
+impl<K: PartialEq, V: Clone> Kept<K, V> {
+    fn get(&mut self, key: K, make: impl FnOnce() -> V) -> V {
+        match &self.made {
+            Some((of, value)) if *of == key => value.clone(),
+            _ => {
+                let value = make();
+                self.made = Some((key, value.clone()));
+                value
+            }
+        }
+    }
+}
+
+/// Shared data that is the same only if it is the very same piece. Holding it keeps its address from being used again.
+#[derive(Debug)]
+struct Same<T>(Arc<T>);
+
+impl<T> Same<T> {
+    fn of(data: &Arc<T>) -> Self {
+        Self(Arc::clone(data))
+    }
+}
+
+impl<T> PartialEq for Same<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// What selection, filters and search mean for the marks and the groups.
+#[derive(Debug, Clone, PartialEq)]
+struct LookKey {
+    dataset: DatasetId,
+    look: u64,
+    selection: u64,
+    search: String,
+    ghosts: bool,
+}
+
+/// Colours by code, `[distinct]`, and by row, `[N]`.
+type Colours = (Arc<Vec<Color32>>, Arc<Vec<Color32>>);
+
+/// The arrays of the map and the groups of the legend.
+#[derive(Debug, Default)]
+pub(super) struct Derived {
+    scene: MapScene,
+    groups: Arc<Groups>,
+    map: Option<(Same<Projection>, u64)>,
+    colours: Kept<(Option<Same<LabelColumn>>, DatasetId, bool), Colours>,
+    counted: Kept<(Option<Same<LabelColumn>>, DatasetId, u64, bool), Arc<Groups>>,
+    marks: Kept<LookKey, Arc<Vec<Mark>>>,
+    rings: Kept<(Option<Same<Classification>>, bool), Arc<Vec<u32>>>,
+    labels: Kept<(Same<Vec<[f32; 2]>>, Option<Same<LabelColumn>>, u64, bool), Arc<Vec<TaxonLabel>>>,
+}
+
+impl Derived {
+    /// The map as of the last [`Self::update`].
+    pub(super) fn scene(&self) -> &MapScene {
+        &self.scene
+    }
+
+    /// The groups of the column that the map is coloured by.
+    pub(super) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Follows the session. Whether there is a map to show.
+    pub(super) fn update(
+        &mut self,
+        session: &Session,
+        live: Option<&Live>,
+        tokens: &Tokens,
+        dark: bool,
+        shown: Shown,
+        search: &str,
+    ) -> bool {
+        let Some(opened) = session.dataset() else { return false };
+        let rows = opened.dataset.len();
+        let Some((positions, space)) = self.places(session, live, rows) else { return false };
+        let dataset = opened.dataset.key();
+        let labels = session.look.colouring.as_ref().map(|values| &values.labels);
+        let (palette, colours) = self.colours.get((labels.map(Same::of), dataset, dark), || {
+            let palette: Vec<Color32> = match &session.look.colouring {
+                Some(values) => palette_of(&opened.dataset, values, dark),
+                None => Vec::new(),
+            };
+            let none = if labels.is_some() { tokens.ghosts[1] } else { tokens.accent };
+            let by_row = (0..rows)
+                .map(|row| labels.and_then(|labels| labels.code(row)).map_or(none, |code| palette[code as usize]));
+            let by_row = Arc::new(by_row.collect());
+            (Arc::new(palette), by_row)
+        });
+        let look = &session.look;
+        self.groups = self.counted.get((labels.map(Same::of), dataset, look.revision, dark), || {
+            Arc::new(labels.map_or_else(Groups::default, |labels| Groups::of(labels, &palette, |row| look.shows(row))))
+        });
+        let key = LookKey {
+            dataset,
+            look: look.revision,
+            selection: session.selection.revision(),
+            search: search.trim().to_lowercase(),
+            ghosts: shown.ghosts,
+        };
+        let groups = Arc::clone(&self.groups);
+        let marks = self.marks.get(key, || {
+            let lit = lit_rows(look, labels, &groups, search);
+            Arc::new(marks(rows, look.visible.as_ref(), session.selection.rows(), lit.as_deref(), shown.ghosts))
+        });
+        let names = session.results.names(Method::Model).shown();
+        let rings = self.rings.get((names.map(Same::of), shown.rings), || {
+            let misnamed = |row: &usize| shown.rings && session.results.is_misnamed(*row) == Some(true);
+            Arc::new((0..rows).filter(misnamed).map(|row| row as u32).collect())
+        });
+        let key = (Same::of(&positions), labels.map(Same::of), look.revision, shown.names);
+        let labels = self.labels.get(key, || {
+            let taxa = labels.filter(|_| shown.names);
+            Arc::new(taxa.map_or_else(Vec::new, |labels| {
+                taxon_labels(&positions, labels.names(), |row| labels.code(row).filter(|_| look.shows(row)))
+            }))
+        });
+        let focus = session.selection.focus().and_then(|row| u32::try_from(row).ok());
+        self.scene = MapScene { positions, space, colours, marks, rings, labels, focus };
+        true
+    }
+
+    /// Where the specimens are, and which map that is: the model's in the making, the model's, that of 6-mers in the making, or
+    /// that of 6-mers, whichever there is.
+    fn places(&mut self, session: &Session, live: Option<&Live>, rows: usize) -> Option<(Arc<Vec<[f32; 2]>>, u64)> {
+        let results = &session.results;
+        let picture = live.and_then(|live| live.picture.as_ref()).filter(|picture| picture.len() == rows);
+        let making = |stage: &Stage<Projection>| {
+            Some((Arc::clone(picture?), number(stage.key()?))).filter(|_| stage.job().is_some())
+        };
+        if let Some(making) = making(&results.model_map) {
+            return Some(making);
+        }
+        let (stage, map) = match (results.model_map.shown(), results.kmer_map.shown()) {
+            (Some(map), _) => (&results.model_map, map),
+            (None, Some(map)) => (&results.kmer_map, map),
+            (None, None) => return making(&results.kmer_map),
+        };
+        // While the next map is being made, the stage's key is that of the next; the map shown keeps the number that it had.
+        let same = self.map.as_ref().filter(|(known, _)| *known == Same::of(map)).map(|(_, space)| *space);
+        let space = same.or_else(|| Some(number(stage.key()?)))?;
+        self.map = Some((Same::of(map), space));
+        Some((Arc::clone(&map.points), space))
+    }
+}
+
+fn number(key: StageKey) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The step that is about to replace the map shown, or that failed to.
+pub(super) fn pending(session: &Session) -> Option<Step> {
+    let steps = [Step::Model, Step::Embedding, Step::ModelMap];
+    let stage = |step: &Step| session.results.stage(*step);
+    let failed = steps.iter().find(|step| stage(step).problem().is_some());
+    failed.or_else(|| steps.iter().find(|step| stage(step).job().is_some())).copied()
+}
+
+/// Which rows are lit: those of the taxon that is lit everywhere, and of the groups that the legend's search finds. `None` if
+/// nothing is lit.
+fn lit_rows(look: &Look, labels: Option<&Arc<LabelColumn>>, groups: &Groups, search: &str) -> Option<Vec<bool>> {
+    let found = labels.filter(|_| !search.trim().is_empty());
+    if look.lit.is_none() && found.is_none() {
+        return None;
+    }
+    let mut lit = vec![false; labels.map_or(0, |labels| labels.len())];
+    if let Some(taxon) = &look.lit {
+        lit.resize(lit.len().max(taxon.rows.iter().last().map_or(0, |row| row + 1)), false);
+        taxon.rows.iter().for_each(|row| lit[row] = true);
+    }
+    if let Some(labels) = found {
+        let mut codes = vec![false; labels.distinct()];
+        groups.matching(search).into_iter().for_each(|place| codes[groups.list[place].code as usize] = true);
+        for (row, lit) in lit.iter_mut().enumerate().take(labels.len()) {
+            *lit |= labels.code(row).is_some_and(|code| codes[code as usize]);
+        }
+    }
+    Some(lit)
+}
+
+/// How each specimen is treated, `[N]`.
+fn marks(rows: usize, visible: Option<&Rows>, selected: &Rows, lit: Option<&[bool]>, ghosts: bool) -> Vec<Mark> {
+    let plain = if selected.is_empty() && lit.is_none() { Mark::Shown } else { Mark::Muted };
+    let out = if ghosts { Mark::Ghost } else { Mark::Hidden };
+    let mut marks = vec![plain; rows];
+    if let Some(lit) = lit {
+        marks.iter_mut().zip(lit).filter(|(_, lit)| **lit).for_each(|(mark, _)| *mark = Mark::Shown);
+    }
+    for row in selected.iter().filter(|&row| row < rows) {
+        marks[row] = Mark::Lifted;
+    }
+    if let Some(visible) = visible {
+        let mut filtered = vec![out; rows];
+        visible.iter().filter(|&row| row < rows).for_each(|row| filtered[row] = marks[row]);
+        marks = filtered;
+    }
+    marks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(list: &[u32]) -> Rows {
+        list.iter().copied().collect()
+    }
+
+    #[test]
+    fn what_is_not_selected_turns_grey_and_what_is_filtered_out_cannot_be_hit() {
+        use Mark::{Ghost, Hidden, Lifted, Muted, Shown};
+        assert_eq!(marks(3, None, &rows(&[]), None, true), [Shown; 3]);
+        assert_eq!(marks(3, None, &rows(&[1]), None, true), [Muted, Lifted, Muted]);
+        assert_eq!(marks(3, None, &rows(&[]), Some(&[true, false, false]), true), [Shown, Muted, Muted]);
+        assert_eq!(marks(3, None, &rows(&[1]), Some(&[true, true, false]), true), [Shown, Lifted, Muted]);
+        let visible = rows(&[0, 2]);
+        assert_eq!(marks(3, Some(&visible), &rows(&[1, 2]), None, true), [Muted, Ghost, Lifted]);
+        assert_eq!(marks(3, Some(&visible), &rows(&[]), None, false), [Shown, Hidden, Shown]);
+        assert!(!Ghost.is_pickable() && !Hidden.is_pickable() && Muted.is_pickable());
+    }
+
+    #[test]
+    fn the_search_of_the_legend_lights_up_every_group_it_finds() {
+        let labels = Arc::new(LabelColumn::from_labels([Some("Apis"), None, Some("Bombus"), Some("Megapis")]));
+        let groups = Groups::of(&labels, &[], |_| true);
+        let look = Look::default();
+        assert_eq!(lit_rows(&look, Some(&labels), &groups, " "), None);
+        assert_eq!(lit_rows(&look, Some(&labels), &groups, "apis"), Some(vec![true, false, false, true]));
+        assert_eq!(lit_rows(&look, Some(&labels), &groups, "wasp"), Some(vec![false; 4]));
+    }
+
+    #[test]
+    fn what_is_kept_is_made_anew_only_for_another_key() {
+        let mut kept = Kept::default();
+        assert_eq!(kept.get(Some(Same(Arc::new(1))), || 10), 10);
+        let two = Arc::new(1);
+        assert_eq!(kept.get(Some(Same::of(&two)), || 11), 11, "equal is not the same");
+        assert_eq!(kept.get(Some(Same::of(&two)), || 12), 11);
+    }
+}

@@ -1,0 +1,349 @@
+//! The Classify view: how well names are found, by the model and by simpler means, and where they are wrong.
+
+use super::confusion;
+use crate::data::dataset::Dataset;
+use crate::data::taxonomy::Field;
+use crate::jobs::Against;
+use crate::pipeline::Method;
+use crate::pipeline::classify::Classification;
+use crate::session::columns::{Sorting, order};
+use crate::session::confusion::Confusion;
+use crate::session::selection::Rows;
+use crate::session::{Command, Step};
+use crate::ui::scope::Scope;
+use crate::ui::shell::view_title;
+use crate::ui::widgets::state;
+use crate::ui::widgets::table::{Table, TableColumn};
+use crate::ui::{theme, words};
+use egui::{ComboBox, Grid, RichText, ScrollArea, Ui};
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// Classes that the confusion matrix shows one by one.
+const SHOWN_CLASSES: usize = 20;
+
+const CLASS_COLUMNS: [TableColumn; 6] = [
+    TableColumn::text("class", 180.0, "The label of the specimens"),
+    TableColumn::number("n", 60.0, "Specimens with this label"),
+    TableColumn::number("found", 70.0, "Share of its specimens that are named right (recall)"),
+    TableColumn::number("reliable", 70.0, "Share of the specimens given this name that have it (precision)"),
+    TableColumn::number("F1", 60.0, "Harmonic mean of the two"),
+    TableColumn::number("named so", 70.0, "Specimens that are given this name"),
+];
+
+const WRONG_COLUMNS: [TableColumn; 7] = [
+    TableColumn::text("id", 140.0, "The specimen"),
+    TableColumn::text("label", 150.0, "What it is labelled"),
+    TableColumn::text("looks like", 150.0, "What the model says"),
+    TableColumn::number("margin", 70.0, "How much nearer the predicted name is than any other, in cosine"),
+    TableColumn::number("cosine", 70.0, "Cosine with the nearest specimen of the predicted name"),
+    TableColumn::number("identical", 80.0, "Identity of the two barcodes"),
+    TableColumn::text("nearest", 120.0, "The nearest specimen of the predicted name"),
+];
+
+/// What is shown below the scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Tab {
+    #[default]
+    Confusion,
+    Classes,
+    Wrong,
+}
+
+/// What the view remembers from frame to frame.
+#[derive(Default)]
+pub struct ClassifyView {
+    tab: Tab,
+    class_sorting: Option<Sorting>,
+    wrong_sorting: Option<Sorting>,
+    derived: Option<Derived>,
+}
+
+#[derive(Clone, PartialEq)]
+struct DerivedKey {
+    look: u64,
+    sortings: [Option<Sorting>; 2],
+}
+
+/// What is made of a classification once.
+struct Derived {
+    of: Arc<Classification>,
+    key: DerivedKey,
+    confusion: Confusion,
+    /// Indices into the scores' classes, in the order of the table.
+    classes: Vec<usize>,
+    /// Indices into the calls of those named wrong, in the order of the table.
+    wrong: Vec<usize>,
+}
+
+impl ClassifyView {
+    /// Draws it.
+    pub fn show(&mut self, ui: &mut Ui, scope: &mut Scope<'_>) {
+        title(ui, scope);
+        if scope.session.rank().is_none() {
+            ui.label("No record of this file carries a label, so there is nothing to learn names from.");
+            return;
+        }
+        let Some(names) = scope.session.results.names(Method::Model).shown().cloned() else {
+            return state::waiting(ui, scope, "the comparison of names", &NEEDED);
+        };
+        state::of_step(ui, scope, Step::Names(Method::Model));
+        let Some(dataset) = scope.dataset() else { return };
+        self.derive(scope, &names, dataset);
+        comparison(ui, scope);
+        ui.add_space(theme::GAP);
+        if names.scores.is_none() {
+            ui.label("No specimen that was named has a label to compare with.");
+            return;
+        }
+        self.tabs(ui);
+        match self.tab {
+            Tab::Confusion => self.confusion(ui, scope, &names),
+            Tab::Classes => self.classes(ui, scope, &names),
+            Tab::Wrong => self.wrong(ui, scope, &names, dataset),
+        }
+    }
+
+    fn derive(&mut self, scope: &Scope<'_>, names: &Arc<Classification>, dataset: &Dataset) {
+        let key = DerivedKey { look: scope.session.look.revision, sortings: [self.class_sorting, self.wrong_sorting] };
+        if self.derived.as_ref().is_some_and(|derived| Arc::ptr_eq(&derived.of, names) && derived.key == key) {
+            return;
+        }
+        let shown = |index: &usize| {
+            let call = &names.calls[*index];
+            call.correct() == Some(false) && scope.session.look.shows(call.row)
+        };
+        let wrong = (0..names.calls.len()).filter(shown);
+        let sorting = self.wrong_sorting.unwrap_or(Sorting { column: 3, ascending: false });
+        let wrong = order(wrong, sorting.ascending, |&a, &b| compare_wrong(names, dataset, sorting.column, a, b));
+        let number = names.scores.as_ref().map_or(0, |scores| scores.per_class.len());
+        let sorting = self.class_sorting.unwrap_or(Sorting { column: 1, ascending: false });
+        let classes = order(0..number, sorting.ascending, |&a, &b| compare_classes(names, sorting.column, a, b));
+        let confusion = Confusion::of(names, SHOWN_CLASSES);
+        self.derived = Some(Derived { of: Arc::clone(names), key, confusion, classes, wrong });
+    }
+
+    fn tabs(&mut self, ui: &mut Ui) {
+        let wrong = self.derived.as_ref().map_or(0, |derived| derived.wrong.len());
+        ui.horizontal(|ui| {
+            for (tab, name) in [
+                (Tab::Confusion, "Who is taken for whom".to_owned()),
+                (Tab::Classes, "Class by class".to_owned()),
+                (Tab::Wrong, format!("Label and look differ ({})", words::count(wrong))),
+            ] {
+                ui.selectable_value(&mut self.tab, tab, name);
+            }
+        });
+    }
+
+    fn confusion(&self, ui: &mut Ui, scope: &mut Scope<'_>, names: &Classification) {
+        let Some(derived) = &self.derived else { return };
+        let note = "Rows are labels, columns are names given. Click a cell to select its specimens.";
+        ui.label(RichText::new(note).color(theme::tokens(ui).quiet));
+        ScrollArea::both().auto_shrink(false).show(ui, |ui| {
+            if let Some((truth, predicted, keys)) = confusion::show(ui, names, &derived.confusion) {
+                scope.select(derived.confusion.rows(names, truth, predicted), keys);
+            }
+        });
+    }
+
+    fn classes(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, names: &Classification) {
+        let (Some(derived), Some(scores)) = (&self.derived, &names.scores) else { return };
+        let table = Table {
+            id: "classes",
+            name: "classes",
+            columns: &CLASS_COLUMNS,
+            rows: derived.classes.len(),
+            sorting: self.class_sorting,
+            height: None,
+            current: None,
+            scroll_to: None,
+        };
+        let answer = table.show(
+            ui,
+            |_| false,
+            |ui, position, column| {
+                let class = &scores.per_class[derived.classes[position]];
+                ui.label(match column {
+                    0 => class.name.clone(),
+                    1 => words::count(class.n),
+                    2 => words::percent(class.recall),
+                    3 if class.predicted == 0 => "–".to_owned(),
+                    3 => words::percent(class.precision),
+                    4 => format!("{:.2}", class.f1),
+                    _ => words::count(class.predicted),
+                });
+            },
+        );
+        if let Some((position, keys)) = answer.chosen {
+            let code = scores.per_class[derived.classes[position]].class;
+            let rows: Rows = names.calls.iter().filter(|call| call.label == Some(code)).map(|call| call.row).collect();
+            scope.select(rows, keys);
+        }
+        if answer.sorting.is_some() {
+            self.class_sorting = answer.sorting;
+        }
+    }
+
+    fn wrong(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, names: &Classification, dataset: &Dataset) {
+        let Some(derived) = &self.derived else { return };
+        if derived.wrong.is_empty() {
+            ui.label("Every specimen that is shown is named as it is labelled.");
+            return;
+        }
+        let selection = &scope.session.selection;
+        let row_at = |position: usize| names.calls[derived.wrong[position]].row;
+        let current =
+            selection.focus().and_then(|row| (0..derived.wrong.len()).find(|&position| row_at(position) == row));
+        let table = Table {
+            id: "wrong",
+            name: "specimens",
+            columns: &WRONG_COLUMNS,
+            rows: derived.wrong.len(),
+            sorting: self.wrong_sorting,
+            height: None,
+            current,
+            scroll_to: None,
+        };
+        let answer = table.show(
+            ui,
+            |position| selection.rows().contains(row_at(position)),
+            |ui, position, column| {
+                ui.label(wrong_text(names, dataset, derived.wrong[position], column));
+            },
+        );
+        if let Some((position, keys)) = answer.chosen {
+            scope.select_row(row_at(position), keys);
+        }
+        if answer.sorting.is_some() {
+            self.wrong_sorting = answer.sorting;
+        }
+    }
+}
+
+/// What the view waits for.
+const NEEDED: [Step; 4] = [Step::Model, Step::Frames, Step::Embedding, Step::Names(Method::Model)];
+
+fn title(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let about = match scope.session.against() {
+        Against::Others => "each specimen named by all others",
+        Against::TrainingSplit => "specimens outside of the split 'train', named by those in it",
+    };
+    view_title(ui, "Names", about);
+    let Some(rank) = scope.session.rank() else { return };
+    ui.horizontal(|ui| {
+        let label = ui.label("Rank");
+        ComboBox::from_id_salt("rank")
+            .selected_text(rank.title())
+            .show_ui(ui, |ui| {
+                let fields = scope.session.overview.fields.iter().map(|overview| overview.field);
+                let choices: Vec<Field> = fields.filter(|field| field.is_rank() || *field == Field::Bin).collect();
+                for field in choices {
+                    if ui.selectable_label(field == rank, field.title()).clicked() {
+                        scope.ask(Command::ClassifyAt(field));
+                    }
+                }
+            })
+            .response
+            .labelled_by(label.id);
+    });
+}
+
+/// The model beside the baselines.
+fn comparison(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let tokens = theme::tokens(ui);
+    Grid::new("comparison").num_columns(7).spacing([theme::GROUP_GAP, theme::GRID]).show(ui, |ui| {
+        for (title, hint) in [
+            ("Names by", "How the nearest specimen is found"),
+            ("Named right", "Share of the labelled specimens that get their own label"),
+            ("95 % interval", "By bootstrap over species, 1 000 resamples"),
+            ("n", "Labelled specimens that were named"),
+            ("Class average", "Balanced accuracy: the mean over classes of the share named right"),
+            ("Macro F1", "Mean over classes of the harmonic mean of precision and recall"),
+            ("Time", "Without embedding"),
+        ] {
+            ui.label(RichText::new(title).color(tokens.quiet)).on_hover_text(hint);
+        }
+        ui.end_row();
+        for method in Method::ALL {
+            comparison_row(ui, scope, method);
+            ui.end_row();
+        }
+    });
+}
+
+fn comparison_row(ui: &mut Ui, scope: &mut Scope<'_>, method: Method) {
+    let step = Step::Names(method);
+    let strong =
+        |text: String| if method == Method::Model { RichText::new(text).strong() } else { RichText::new(text) };
+    ui.label(strong(words::capitalised(method.title())));
+    let stage = scope.session.results.names(method);
+    let Some(names) = stage.shown() else {
+        if let Some(problem) = stage.problem() {
+            ui.label(if problem.cancelled { "stopped" } else { "failed" }).on_hover_text(&problem.message);
+            if ui.small_button("Try again").clicked() {
+                scope.ask(Command::Retry(step));
+            }
+        } else if stage.job().is_some() {
+            ui.label("running…");
+        } else if scope.session.waits_to_be_asked(method) {
+            if ui.small_button("Compare").on_hover_text("This takes long with so many specimens").clicked() {
+                scope.ask(Command::Compare(method));
+            }
+        } else {
+            ui.label("waiting…");
+        }
+        return;
+    };
+    let Some(scores) = &names.scores else { return };
+    ui.label(strong(words::percent(scores.accuracy)));
+    ui.label(names.interval.map_or_else(|| "–".to_owned(), words::interval));
+    ui.label(words::count(scores.n));
+    ui.label(words::percent(scores.balanced_accuracy));
+    ui.label(format!("{:.3}", scores.macro_f1));
+    ui.label(words::duration(names.seconds as f32));
+}
+
+fn wrong_text(names: &Classification, dataset: &Dataset, index: usize, column: usize) -> String {
+    let call = &names.calls[index];
+    let name = |code: Option<u32>| code.map_or_else(String::new, |code| names.name(code).to_owned());
+    let three = |value: Option<f32>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
+    match column {
+        0 => dataset.id(call.row).to_owned(),
+        1 => name(call.label),
+        2 => name(call.predicted),
+        3 => three(call.margin),
+        4 => three(call.cosine),
+        5 => call.identity.map_or_else(|| "–".to_owned(), |share| words::percent(f64::from(share))),
+        _ => call.neighbour.map_or_else(String::new, |row| dataset.id(row).to_owned()),
+    }
+}
+
+fn compare_wrong(names: &Classification, dataset: &Dataset, column: usize, a: usize, b: usize) -> Ordering {
+    let number = |index: usize| {
+        let call = &names.calls[index];
+        let value = match column {
+            3 => call.margin,
+            4 => call.cosine,
+            _ => call.identity,
+        };
+        value.unwrap_or(f32::NEG_INFINITY)
+    };
+    match column {
+        3..=5 => number(a).total_cmp(&number(b)),
+        _ => wrong_text(names, dataset, a, column).cmp(&wrong_text(names, dataset, b, column)),
+    }
+}
+
+fn compare_classes(names: &Classification, column: usize, a: usize, b: usize) -> Ordering {
+    let Some(scores) = &names.scores else { return Ordering::Equal };
+    let (a, b) = (&scores.per_class[a], &scores.per_class[b]);
+    match column {
+        0 => a.name.cmp(&b.name),
+        1 => a.n.cmp(&b.n),
+        2 => a.recall.total_cmp(&b.recall),
+        3 => a.precision.total_cmp(&b.precision),
+        4 => a.f1.total_cmp(&b.f1),
+        _ => a.predicted.cmp(&b.predicted),
+    }
+}

@@ -1,0 +1,50 @@
+//! The views: one per page, and the welcome page.
+
+mod classify;
+mod clusters;
+mod confusion;
+mod dataset;
+pub mod welcome;
+
+use super::scope::Scope;
+use super::widgets::state;
+use super::words;
+use crate::session::Page;
+use egui::Ui;
+
+/// What the views remember from frame to frame.
+#[derive(Default)]
+pub struct Views {
+    /// The welcome page.
+    pub welcome: welcome::Welcome,
+    dataset: dataset::DatasetView,
+    classify: classify::ClassifyView,
+    clusters: clusters::ClustersView,
+}
+
+impl Views {
+    /// Draws the current page.
+    pub fn show(&mut self, ui: &mut Ui, scope: &mut Scope<'_>) {
+        not_coi(ui, scope);
+        match scope.session.page {
+            Page::Dataset => self.dataset.show(ui, scope),
+            Page::Atlas => {}
+            Page::Classify => self.classify.show(ui, scope),
+            Page::Clusters => self.clusters.show(ui, scope),
+        }
+    }
+}
+
+/// A file that mostly is no COI says so, whatever the page.
+fn not_coi(ui: &mut Ui, scope: &Scope<'_>) {
+    let Some(dataset) = scope.dataset() else { return };
+    let count = scope.session.not_coi();
+    if 2 * count > dataset.len() {
+        let text = format!(
+            "{} of {} barcodes do not look like COI: what the model says about them means little.",
+            words::count(count),
+            words::count(dataset.len())
+        );
+        state::banner(ui, &text);
+    }
+}

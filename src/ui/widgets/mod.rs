@@ -1,0 +1,7 @@
+//! Building blocks of the views.
+
+pub mod bars;
+pub mod map;
+pub mod sequence;
+pub mod state;
+pub mod table;

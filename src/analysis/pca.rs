@@ -205,7 +205,7 @@ fn by_linfa(centred: &Centred<'_>, wanted: usize, observer: &dyn Observer) -> Re
         linfa_reduction::Pca::params(wanted).fit(&Dataset::from(records)).map(|model| model.components().to_owned())
     })?;
     match fitted {
-        Some(Ok(directions)) => checked(centred, directions, wanted, observer),
+        Some(Ok(directions)) => checked(centred, &directions, wanted, observer),
         _ => Ok(None),
     }
 }
@@ -213,7 +213,7 @@ fn by_linfa(centred: &Centred<'_>, wanted: usize, observer: &dyn Observer) -> Re
 /// `directions` with their variances, largest first, if they are the `wanted` leading eigenvectors of the covariance.
 fn checked(
     centred: &Centred<'_>,
-    directions: Array2<f64>,
+    directions: &Array2<f64>,
     wanted: usize,
     observer: &dyn Observer,
 ) -> Result<Option<Eigen>, PcaError> {
@@ -224,7 +224,7 @@ fn checked(
     if overlap.iter().any(|value| value.abs() > 1e-8) {
         return Ok(None);
     }
-    let applied = centred.covariance_times(&directions, observer)?;
+    let applied = centred.covariance_times(directions, observer)?;
     let values: Vec<f64> = directions.rows().into_iter().zip(applied.rows()).map(|(v, sv)| v.dot(&sv)).collect();
     let mut order: Vec<usize> = (0..wanted).collect();
     order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
@@ -323,8 +323,8 @@ mod tests {
         let expected = matrix::<f64>(&case["pca"]["components"]);
         let variance: Vec<f64> = serde_json::from_value(case["pca"]["explained_variance"].clone()).unwrap();
         let found = pca(x.view(), 3, &Silent).unwrap();
-        for i in 0..3 {
-            assert!((found.explained_variance[i] / variance[i] - 1.0).abs() < 1e-6);
+        for (i, variance) in variance.iter().enumerate() {
+            assert!((found.explained_variance[i] / variance - 1.0).abs() < 1e-6);
             assert!(found.components.row(i).dot(&expected.row(i)).abs() > 1.0 - 1e-9, "component {i}");
         }
         assert_solves(&x, &found);
@@ -350,7 +350,7 @@ mod tests {
         let centred = Centred { vectors: x.view(), mean: &mean };
         let right = exact(&centred, 4, &Silent).unwrap().vectors;
         let verdict =
-            |directions: Array2<f64>, wanted| checked(&centred, directions, wanted, &Silent).unwrap().is_some();
+            |directions: Array2<f64>, wanted| checked(&centred, &directions, wanted, &Silent).unwrap().is_some();
         assert!(verdict(right.slice(s![..3, ..]).to_owned(), 3));
         assert!(!verdict(right.slice(s![..2, ..]).to_owned(), 3), "too few");
         assert!(!verdict(&right.slice(s![..3, ..]) * 1.001, 3), "not of unit length");

@@ -142,7 +142,10 @@ impl Session {
 
     fn obey_setting(&mut self, command: Command) {
         match command {
-            Command::UseModel(path) => self.settings.model = path,
+            Command::UseModel(path) => {
+                self.choices.model = None;
+                self.settings.model = path;
+            }
             Command::SetShade(shade) => self.settings.shade = shade,
             Command::SetStill(still) => self.settings.still = still,
             Command::SetZoom(zoom) => self.settings.zoom = Some(zoom),

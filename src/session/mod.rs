@@ -38,6 +38,7 @@ use results::Results;
 use selection::Selection;
 use settings::Settings;
 use stage::Stage;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How results are to be made.
@@ -55,6 +56,8 @@ pub struct Choices {
     pub map: ProjectSettings,
     /// Seed of everything random.
     pub seed: Seed,
+    /// The model of this run; `None` takes that of the settings.
+    pub model: Option<PathBuf>,
 }
 
 impl Default for Choices {
@@ -66,6 +69,7 @@ impl Default for Choices {
             compare_with: None,
             map: ProjectSettings::default(),
             seed: Seed::default(),
+            model: None,
         }
     }
 }
@@ -101,8 +105,14 @@ pub struct Session {
 
 impl Session {
     /// A session with the settings of the last run.
-    pub fn new(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
+    pub fn new(settings: Settings, seed: Seed) -> Self {
+        let map = ProjectSettings { seed, ..ProjectSettings::default() };
+        Self { settings, choices: Choices { seed, map, ..Choices::default() }, ..Self::default() }
+    }
+
+    /// The model file in use; `None` is the bundled model.
+    pub fn model_file(&self) -> Option<&Path> {
+        self.choices.model.as_deref().or(self.settings.model.as_deref())
     }
 
     /// The open file, while another is being opened, too.

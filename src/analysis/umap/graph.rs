@@ -34,7 +34,7 @@ impl NeighbourGraph {
     }
 
     /// The `k` nearest other points by Euclidean distance, exact.
-    pub(super) fn euclidean(
+    pub(crate) fn euclidean(
         vectors: ArrayView2<'_, f32>,
         k: usize,
         observer: &dyn Observer,

@@ -1,1 +1,0 @@
-//! Clusters of embeddings: linkage with a threshold, HDBSCAN, Ward.

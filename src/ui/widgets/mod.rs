@@ -2,6 +2,7 @@
 
 pub mod bars;
 pub mod export;
+pub mod float;
 pub mod map;
 pub mod sequence;
 pub mod state;

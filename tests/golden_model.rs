@@ -6,7 +6,7 @@
 
 use barcodescope::data::reading::{Layers, ReadSettings, TransformKind};
 use barcodescope::data::tokens::{DEFAULT_MAX_BASES, LEGACY_SPECIAL_TOKENS, SPECIAL_TOKENS, Tokenizer, Tokens};
-use barcodescope::model::{Checkpoint, CheckpointLayout, DeviceChoice, EncoderShape, Model, OpenOptions};
+use barcodescope::model::{Checkpoint, CheckpointLayout, DeviceChoice, EncoderShape, Model, ModelError, OpenOptions};
 use barcodescope::seed::Seed;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
@@ -267,4 +267,28 @@ fn what_is_written_reads_back_identically() {
         assert_eq!(std::fs::read(&again).unwrap(), std::fs::read(&path).unwrap());
     }
     assert!(checkpoints[0].write(&folder.path().join("model.pt")).is_err());
+}
+
+#[test]
+fn what_can_not_be_read_is_an_error_that_names_the_barcode() {
+    let model = open("published_mae_k4.pt");
+    let good = model.tokenizer().read(&sequences()[0].1);
+    let embed = |wrong: Tokens| model.embed(&[&good, &wrong], Layers::Last).unwrap_err();
+    assert!(matches!(embed(Tokens::default()), ModelError::NoTokens { row: 1 }));
+    assert!(matches!(embed(Tokens { ids: vec![258], first_position: 0 }), ModelError::ForeignTokens { row: 1 }));
+    assert!(matches!(embed(Tokens { ids: vec![2, 2], first_position: 511 }), ModelError::ForeignTokens { row: 1 }));
+    assert!(model.embed(&[&Tokens { ids: vec![257], first_position: 511 }], Layers::Last).is_ok());
+    assert_eq!(model.embed(&[], Layers::All).unwrap().dim(), (0, 144));
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let model = open("mae_k4.safetensors");
+    let tokens: Vec<Tokens> = sequences().iter().map(|(_, letters)| model.tokenizer().read(letters)).collect();
+    let batch: Vec<&Tokens> = tokens.iter().cycle().take(33).collect();
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| model.embed(&batch, Layers::All).unwrap())
+    };
+    assert_eq!(with(1), with(3));
 }

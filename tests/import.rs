@@ -468,12 +468,17 @@ fn lines_and_sequences_without_end_are_left_out_and_the_rest_is_read() {
 }
 
 #[test]
-fn fasta_with_missing_line_ends_comments_and_text_before_the_first_header() {
+fn missing_line_ends_comments_and_text_before_the_first_header() {
     let text = format!("; a comment\n\n>a\n{BARCODE}>b\n{BARCODE}A\n;between\n>>c\n1 {BARCODE}\n61 ACGT\n");
     let (dataset, report) = read(text.as_bytes()).unwrap();
     assert_eq!(ids(&dataset), ["a", "b", "c"]);
     assert_eq!((dataset.sequence(1).len(), dataset.sequence(2).len()), (BARCODE.len() + 1, BARCODE.len() + 4));
     assert_eq!((report.repaired[&Repair::MissingLineEnd], report.repaired[&Repair::IdPrefix]), (1, 1));
+    let table = format!("# made by a program\n#OTU ID\tseq\nNone\t{BARCODE}\nb\t{BARCODE}\n");
+    let (dataset, report) = read(table.as_bytes()).unwrap();
+    assert_eq!(ids(&dataset), ["row1", "b"]);
+    assert_eq!((report.repaired[&Repair::TextBeforeFirstHeader], report.repaired[&Repair::MissingId]), (1, 1));
+    assert_eq!(read(format!("sep=;\nid;seq\na;{BARCODE}\n").as_bytes()).unwrap().0.id(0), "a");
     let macintosh = format!(">a\r{BARCODE}\r>b\r{BARCODE}A\r");
     assert_eq!(read(macintosh.as_bytes()).unwrap().0.len(), 2);
 }

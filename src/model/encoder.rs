@@ -151,3 +151,48 @@ fn scale_to_unit_length(vector: &mut [f32]) {
         vector.iter_mut().for_each(|value| *value = (f64::from(*value) / length) as f32);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::checkpoint::Checkpoint;
+
+    /// GPUs are served by candle's operations; in 64 bits on the CPU they are a twin of the CPU's own.
+    #[test]
+    fn the_way_of_gpus_agrees_with_the_way_of_the_cpu() {
+        let checkpoint = Checkpoint::bundled();
+        let info = checkpoint.info();
+        let on =
+            |dtype| Encoder::new(checkpoint.encoder(), info.encoder, info.layer_norm_eps, &Device::Cpu, dtype).unwrap();
+        let batch: Vec<Tokens> = [(3, 50), (0, 1), (0, 110), (109, 1), (17, 64)]
+            .map(|(first_position, length)| Tokens {
+                ids: (0..length).map(|i| i * 37 % 4098).collect(),
+                first_position,
+            })
+            .into();
+        let batch: Vec<&Tokens> = batch.iter().collect();
+        for (layers, width) in [(Layers::Last, 256), (Layers::All, 1280)] {
+            let embed = |dtype| {
+                let mut vectors = vec![0.0f32; batch.len() * width];
+                on(dtype).embed(&batch, layers, &mut vectors).unwrap();
+                vectors
+            };
+            let (fused, twin) = (embed(DType::F32), embed(DType::F64));
+            for (row, (fused, twin)) in fused.chunks(width).zip(twin.chunks(width)).enumerate() {
+                let largest = twin.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+                let difference = fused.iter().zip(twin).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
+                assert!(difference < 1e-5 * largest, "{layers}, row {row}: {difference:e} of {largest}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_zero_vector_has_no_direction() {
+        let mut vector = [0.0; 3];
+        scale_to_unit_length(&mut vector);
+        assert_eq!(vector, [0.0; 3]);
+        let mut vector = [3.0, 0.0, -4.0];
+        scale_to_unit_length(&mut vector);
+        assert_eq!(vector, [0.6, 0.0, -0.8]);
+    }
+}

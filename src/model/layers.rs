@@ -23,6 +23,11 @@ impl Weights<'_> {
     }
 }
 
+/// Whether the CPU's own way of computing a half layer at once is taken; candle's operations are for everything else.
+fn is_fused(rows: &Tensor) -> bool {
+    rows.device().is_cpu() && rows.dtype() == DType::F32
+}
+
 /// Several linear maps of one input, computed as one.
 #[derive(Debug, Clone)]
 pub(super) struct Linear {
@@ -46,7 +51,7 @@ impl Linear {
 
     /// `[N, in]` to `[N, out]`.
     pub(super) fn forward(&self, rows: &Tensor) -> Result<Tensor> {
-        if rows.device().is_cpu() {
+        if is_fused(rows) {
             return rows.apply_op1_no_bwd(&Project(self.weights()));
         }
         rows.matmul(&self.weight)?.broadcast_add(&self.bias)
@@ -74,14 +79,14 @@ impl LayerNorm {
         NormWeights { scale: &self.scale, shift: &self.shift, eps: self.eps }
     }
 
-    /// Normalises every row of the sum of two tensors, in 32 bits whatever they have.
+    /// Normalises every row of the sum of two tensors, in at least 32 bits.
     fn forward_sum(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-        if a.device().is_cpu() {
+        if is_fused(a) {
             return a.apply_op2_no_bwd(b, &AddAndNormalise { norm: self.weights() });
         }
         let rows = (a + b)?;
         let dtype = rows.dtype();
-        let rows = rows.to_dtype(DType::F32)?;
+        let rows = if dtype == DType::F64 { rows } else { rows.to_dtype(DType::F32)? };
         let centred = rows.broadcast_sub(&rows.mean_keepdim(D::Minus1)?)?;
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
         let normal = centred.broadcast_div(&(variance + f64::from(self.eps))?.sqrt()?)?.to_dtype(dtype)?;
@@ -105,7 +110,7 @@ impl Output {
     }
 
     pub(super) fn forward(&self, rows: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        if rows.device().is_cpu() {
+        if is_fused(rows) {
             let (linear, norm) = (self.linear.weights(), self.norm.weights());
             return rows.apply_op1_no_bwd(&ProjectAndNormalise { linear, norm, residual });
         }
@@ -129,7 +134,7 @@ impl FeedForward {
     }
 
     pub(super) fn forward(&self, rows: &Tensor) -> Result<Tensor> {
-        if rows.device().is_cpu() {
+        if is_fused(rows) {
             let (inner, outer, norm) = (self.inner.weights(), self.output.linear.weights(), self.output.norm.weights());
             return rows.apply_op1_no_bwd(&kernels::FeedForward { inner, outer, norm });
         }
@@ -165,7 +170,7 @@ impl Embeddings {
 
 /// Multi-head attention of packed sequences, `[N, 3D]` to `[N, D]`.
 pub(super) fn attention(qkv: &Tensor, heads: usize, sequences: &[Range<usize>]) -> Result<Tensor> {
-    if qkv.device().is_cpu() {
+    if is_fused(qkv) {
         return qkv.apply_op1_no_bwd(&PackedAttention { heads, sequences });
     }
     padded_attention(qkv, heads, sequences)

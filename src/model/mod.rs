@@ -36,8 +36,9 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Barcodes that one thread embeds at a time on the CPU: few enough for the caches, enough for the matrix products.
-const BARCODES_PER_TASK: usize = 4;
+/// Barcodes that one thread of the CPU takes at a time: a few blocks of rows, and still enough tasks for every thread. Fixed, so
+/// that the number of threads changes nothing.
+const BARCODES_PER_TASK: usize = 2;
 
 /// How a model is opened.
 #[derive(Debug, Clone, Copy, Default)]
@@ -129,7 +130,7 @@ impl Model {
 
     /// The embeddings of some barcodes, `[B, width]`, untransformed. Each depends on its own barcode alone.
     ///
-    /// On the CPU the batch is spread over the threads of the current rayon pool; 32 barcodes a core and call are enough.
+    /// On the CPU the batch is spread over the threads of the current rayon pool.
     ///
     /// # Errors
     /// [`ModelError::NoTokens`] for a barcode without a token, [`ModelError::ForeignTokens`] for tokens that this model does not

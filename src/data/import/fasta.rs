@@ -1,8 +1,8 @@
 //! Records of a FASTA file, in bounded memory.
 
 use super::error::ImportError;
+use super::lines::{Line, Lines};
 use super::sequence::Normaliser;
-use super::text::{Line, Lines};
 
 /// A header longer than this is cut, in bytes.
 const LONGEST_HEADER: usize = 64 * 1024;

@@ -2,7 +2,7 @@
 //!
 //! | step | where |
 //! |---|---|
-//! | bytes to lines: compression, encoding, line ends, hash | `text` |
+//! | bytes to lines: compression, encoding, line ends, hash | `source`, `lines` |
 //! | lines to records: FASTA, tables | `fasta`, `table` |
 //! | headers to ids and labels; columns to labels | `header`, `names`, `taxa`; [`ColumnMapping`], `layouts`, `row` |
 //! | tables without sequences, joined on the id | `labels` |
@@ -18,14 +18,15 @@ mod fasta;
 mod header;
 mod labels;
 mod layouts;
+mod lines;
 mod mapping;
 mod names;
 mod report;
 mod row;
 mod sequence;
+mod source;
 mod table;
 mod taxa;
-mod text;
 
 pub use error::ImportError;
 pub use mapping::{ColumnMapping, Role};
@@ -37,12 +38,13 @@ use collect::{Collector, Found};
 use fasta::{FastaReader, is_fasta};
 use header::{Survey, id_of, labels_of};
 use labels::LabelTable;
+use lines::{Lines, Meter};
 use row::Columns;
 use sequence::Normaliser;
+use source::Source;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use table::{Fields, Table};
-use text::{Lines, Meter, Source};
 
 /// Rows that are looked at to find out what the columns hold.
 const SAMPLE_ROWS: usize = 200;
@@ -320,10 +322,7 @@ impl Reading<'_> {
             found.repairs.extend(odd.into_iter().filter_map(|(is, repair)| is.then_some((repair, None))));
             kept += usize::from(collector.add(found));
         }
-        if reader.skipped_lines() > 0 {
-            let detail = format!("{} lines", reader.skipped_lines());
-            collector.note(Repair::TextBeforeFirstHeader, file_entry(file, Repair::TextBeforeFirstHeader, detail));
-        }
+        note_skipped(file, reader.skipped_lines(), collector);
         note_damage(file, reader.lines(), collector);
         file_report(facts, reader.into_lines(), number, kept)
     }
@@ -377,6 +376,7 @@ impl Reading<'_> {
             }
             kept += usize::from(collector.add(found));
         }
+        note_skipped(file, table.skipped_lines(), collector);
         note_damage(file, table.lines(), collector);
         file_report(facts, table.into_lines(), number, kept)
     }
@@ -392,6 +392,7 @@ impl Reading<'_> {
         let mut table = Table::new(self.open(&facts.path)?)?;
         let mut note = |repair, entry| collector.note(repair, entry);
         let labels = LabelTable::read(file, columns, places, &mut table, &mut note)?;
+        note_skipped(file, table.skipped_lines(), collector);
         note_damage(file, table.lines(), collector);
         let report = file_report(facts, table.into_lines(), labels.len(), 0)?;
         collector.label_tables.push(labels);
@@ -402,6 +403,13 @@ impl Reading<'_> {
 fn file_entry(file: u32, repair: Repair, detail: String) -> ReportEntry {
     let detail = Some(detail).filter(|detail| !detail.is_empty()).map(String::into_boxed_str);
     ReportEntry { file, line: 0, id: String::new(), event: Event::Repaired(repair), length: 0, detail }
+}
+
+fn note_skipped(file: u32, lines: usize, collector: &mut Collector<'_>) {
+    if lines > 0 {
+        let entry = file_entry(file, Repair::TextBeforeFirstHeader, format!("{lines} lines"));
+        collector.note(Repair::TextBeforeFirstHeader, entry);
+    }
 }
 
 fn note_damage(file: u32, lines: &Lines<'_>, collector: &mut Collector<'_>) {

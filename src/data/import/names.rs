@@ -221,9 +221,43 @@ pub(super) fn is_epithet(word: &str) -> bool {
         && !NO_EPITHETS.contains(&word)
 }
 
-/// Whether a word is shaped like the name of a genus, and is not known to be a higher taxon, nor has the ending of a tribe.
+/// Whether a word is shaped like the name of a genus, and is not known to be a higher taxon, nor has the ending of a tribe, nor
+/// is a word that stands in codes of samples.
 pub(super) fn is_genus(word: &str) -> bool {
-    is_capitalised(word) && rank_of_word(word).is_none() && !(word.len() > 5 && word.ends_with("ini"))
+    const NO_GENERA: [&str; 28] = [
+        "Barcode",
+        "Blank",
+        "Clone",
+        "Cluster",
+        "Consensus",
+        "Contig",
+        "Control",
+        "East",
+        "Group",
+        "Haplotype",
+        "Isolate",
+        "Lake",
+        "Leaf",
+        "New",
+        "North",
+        "Plate",
+        "Plot",
+        "Pool",
+        "Population",
+        "River",
+        "Sample",
+        "Sequence",
+        "Site",
+        "South",
+        "Species",
+        "Specimen",
+        "Unknown",
+        "West",
+    ];
+    is_capitalised(word)
+        && rank_of_word(word).is_none()
+        && !(word.len() > 5 && word.ends_with("ini"))
+        && !NO_GENERA.contains(&word)
 }
 
 /// Whether a word belongs to the description that GenBank writes behind a name.
@@ -351,9 +385,17 @@ mod tests {
         assert_eq!(name("Apis sp."), pair("Apis", ""));
         assert_eq!(name("Tanytarsus sp. 2ES"), pair("Tanytarsus", "Tanytarsus sp. 2ES"));
         assert_eq!(name("Agabus cf. affinis"), pair("Agabus", "Agabus cf. affinis"));
-        for text in
-            ["Apis", "apis mellifera", "Leaf litter", "Plot 5", "Insecta larva", "Chironomidae sp. 3", "", "New York"]
-        {
+        for text in [
+            "Apis",
+            "apis mellifera",
+            "Leaf litter",
+            "Plot 5",
+            "Site alpha",
+            "Insecta larva",
+            "Chironomidae sp. 3",
+            "",
+            "New York",
+        ] {
             assert_eq!(name(text), None, "{text}");
         }
     }

@@ -94,7 +94,7 @@ pub enum Repair {
     RepeatedHeader,
     /// A header stood on the line of the sequence before it.
     MissingLineEnd,
-    /// Text before the first header of a FASTA file was skipped.
+    /// Text before the first header of a FASTA file, or before the header of a table, was skipped.
     TextBeforeFirstHeader,
     /// A position outside the globe, or not a position, was read as missing.
     Coordinates,

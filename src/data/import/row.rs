@@ -57,9 +57,11 @@ impl Columns {
         Self { id, other_ids, sequence, marker, labels, species_is_name, latitude, longitude, coordinates, text }
     }
 
-    /// The value of the id column, without the '>' that some tables copy from FASTA; the second value tells that it had one.
+    /// The value of the id column, empty where missing, without the '>' that some tables copy from FASTA; the second value tells
+    /// that it had one.
     pub(super) fn id<'f>(&self, fields: &'f Fields) -> (&'f str, bool) {
         let value = self.id.map_or("", |column| fields.get(column).trim());
+        let value = if is_missing_label(value) { "" } else { value };
         let bare = value.trim_start_matches('>').trim_start();
         (bare, bare.len() != value.len())
     }

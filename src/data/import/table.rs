@@ -4,9 +4,9 @@
 //! are no line ends, and a quotation mark that is never closed must cost one row and not the rest of the file.
 
 use super::error::ImportError;
+use super::lines::{Line, Lines};
 use super::report::Repair;
 use super::sequence::looks_like_sequence;
-use super::text::{Line, Lines};
 use std::collections::VecDeque;
 
 /// More columns than any table of barcodes has.
@@ -171,6 +171,8 @@ pub(super) struct Table<'m> {
     /// Lines that were read ahead.
     held: VecDeque<Held>,
     any_ragged: bool,
+    /// Lines of text before the header.
+    skipped_lines: usize,
 }
 
 impl<'m> Table<'m> {
@@ -185,6 +187,7 @@ impl<'m> Table<'m> {
             columns: Vec::new(),
             held: VecDeque::new(),
             any_ragged: false,
+            skipped_lines: 0,
         };
         let mut ahead = VecDeque::new();
         while ahead.len() < 20
@@ -194,6 +197,7 @@ impl<'m> Table<'m> {
                 ahead.push_back(held);
             }
         }
+        table.skipped_lines = drop_comments(&mut ahead);
         let texts: Vec<String> = ahead.iter().map(|held| held.text.clone()).collect();
         table.dialect = Dialect::guess(&texts);
         let mut fields = Fields::default();
@@ -235,6 +239,11 @@ impl<'m> Table<'m> {
     /// Names of the columns.
     pub(super) fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// Lines of text before the header.
+    pub(super) fn skipped_lines(&self) -> usize {
+        self.skipped_lines
     }
 
     pub(super) fn lines(&self) -> &Lines<'m> {
@@ -326,6 +335,19 @@ impl<'m> Table<'m> {
     pub(super) fn is_header(&self, fields: &Fields) -> bool {
         self.columns.iter().enumerate().all(|(index, column)| clean_name(fields.get(index)) == column)
     }
+}
+
+/// Drops what programs write above the header: `# comments` without columns, and the `sep=;` of spreadsheets.
+fn drop_comments(ahead: &mut VecDeque<Held>) -> usize {
+    let is_comment = |text: &str| {
+        text.starts_with('#') && !text.contains(['\t', ',', ';', '|'])
+            || text.starts_with("sep=") && text.trim().len() == 5
+    };
+    let before = ahead.len();
+    while ahead.len() > 1 && ahead.front().is_some_and(|held| is_comment(&held.text)) {
+        ahead.pop_front();
+    }
+    before - ahead.len()
 }
 
 fn clean_name(field: &str) -> &str {

@@ -156,8 +156,8 @@ pub(in crate::model) fn model_id(info: &ModelInfo, encoder: &BTreeMap<String, St
     });
     let mut parts = vec![settings.to_string().into_bytes()];
     for (name, tensor) in encoder {
-        parts.push(name.clone().into_bytes());
-        parts.push(tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect());
+        let bytes: Vec<u8> = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        parts.extend([name.clone().into_bytes(), ContentHash::of(&bytes).0.to_vec()]);
     }
     ContentHash::of_parts(parts.iter().map(Vec::as_slice))
 }

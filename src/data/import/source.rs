@@ -1,0 +1,292 @@
+//! From the bytes on disk to text: compression, byte order marks, what is no text, and the hash of what was read.
+
+use super::error::ImportError;
+use crate::key::ContentHash;
+use encoding_rs::{Decoder, UTF_16BE, UTF_16LE};
+use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// How much is looked at to find out what a file is, in bytes.
+pub(super) const HEAD: usize = 64 * 1024;
+
+/// How a file is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // A frame of data, or a frame to skip before one.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// The file on disk: counts and hashes what passes.
+struct Tally {
+    file: File,
+    hasher: Sha256,
+    consumed: u64,
+}
+
+#[derive(Clone)]
+struct Tallied(Rc<RefCell<Tally>>);
+
+impl Read for Tallied {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let mut tally = self.0.borrow_mut();
+        let count = tally.file.read(out)?;
+        tally.hasher.update(&out[..count]);
+        tally.consumed += count as u64;
+        Ok(count)
+    }
+}
+
+/// The first bytes, looked at already, and then the rest; an error met while looking comes at its place.
+struct Stitched {
+    head: io::Cursor<Vec<u8>>,
+    failed: Option<io::Error>,
+    rest: Box<dyn Read>,
+}
+
+impl Stitched {
+    fn look(mut rest: Box<dyn Read>) -> Self {
+        let mut head = Vec::with_capacity(HEAD);
+        let failed = rest.by_ref().take(HEAD as u64).read_to_end(&mut head).err();
+        Self { head: io::Cursor::new(head), failed, rest }
+    }
+}
+
+impl Read for Stitched {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self.head.read(out)? {
+            0 => match self.failed.take() {
+                Some(error) => Err(error),
+                None => self.rest.read(out),
+            },
+            count => Ok(count),
+        }
+    }
+}
+
+/// Turns UTF-16, as spreadsheets write it, into UTF-8.
+struct Utf16 {
+    raw: Stitched,
+    decoder: Decoder,
+    input: Vec<u8>,
+    output: io::Cursor<Vec<u8>>,
+    ended: bool,
+}
+
+impl Read for Utf16 {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.output.read(out)?;
+            if count > 0 || out.is_empty() || self.ended {
+                return Ok(count);
+            }
+            self.input.resize(16 * 1024, 0);
+            let count = self.raw.read(&mut self.input)?;
+            self.ended = count == 0;
+            let mut text = String::with_capacity(self.decoder.max_utf8_buffer_length(count).unwrap_or(64 * 1024));
+            let _ = self.decoder.decode_to_string(&self.input[..count], &mut text, self.ended);
+            self.output = io::Cursor::new(text.into_bytes());
+            if self.ended {
+                return self.output.read(out);
+            }
+        }
+    }
+}
+
+/// What stands between two lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineEnd {
+    /// LF, perhaps after CR.
+    Lf,
+    /// CR alone, as old Macintosh programs write.
+    Cr,
+}
+
+/// An open file, unpacked to UTF-8 or Latin-1 text.
+pub(super) struct Source {
+    path: PathBuf,
+    size: u64,
+    tally: Rc<RefCell<Tally>>,
+    reader: BufReader<Stitched>,
+    compression: Compression,
+    byte_order_mark: Option<&'static str>,
+    line_end: LineEnd,
+}
+
+impl Source {
+    /// Opens a file and finds out how it is packed.
+    ///
+    /// # Errors
+    /// If it cannot be read, is empty, or is no text.
+    pub(super) fn open(path: &Path) -> Result<Self, ImportError> {
+        let failed = |source| ImportError::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(failed)?;
+        let facts = file.metadata().map_err(failed)?;
+        if facts.is_dir() {
+            return Err(failed(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
+        }
+        let tally = Rc::new(RefCell::new(Tally { file, hasher: Sha256::new(), consumed: 0 }));
+        let mut packed = BufReader::with_capacity(HEAD, Tallied(Rc::clone(&tally)));
+        let start = packed.fill_buf().map_err(failed)?;
+        if start.is_empty() {
+            return Err(ImportError::Empty { path: path.to_owned() });
+        }
+        let compression = Compression::of(start);
+        let unpacked: Box<dyn Read> = match compression {
+            Compression::None => Box::new(packed),
+            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+            Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(packed).map_err(failed)?),
+        };
+        let (stitched, byte_order_mark) = without_byte_order_mark(Stitched::look(unpacked));
+        let source = Self {
+            path: path.to_owned(),
+            size: facts.len(),
+            tally,
+            line_end: line_end(stitched.head.get_ref()),
+            reader: BufReader::with_capacity(HEAD, stitched),
+            compression,
+            byte_order_mark,
+        };
+        source.check_is_text()?;
+        Ok(source)
+    }
+
+    fn check_is_text(&self) -> Result<(), ImportError> {
+        let head = self.head();
+        if head.trim_ascii().is_empty() {
+            return match &self.reader.get_ref().failed {
+                Some(error) => Err(ImportError::Damaged { path: self.path.clone(), problem: error.to_string() }),
+                None if head.len() < HEAD => Err(ImportError::Empty { path: self.path.clone() }),
+                None => Err(ImportError::Unsupported {
+                    path: self.path.clone(),
+                    found: "it begins with blanks only".into(),
+                }),
+            };
+        }
+        match other_format(head) {
+            Some(found) => Err(ImportError::Unsupported { path: self.path.clone(), found: found.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The first bytes, unpacked.
+    pub(super) fn head(&self) -> &[u8] {
+        self.reader.get_ref().head.get_ref()
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Size on disk in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    pub(super) fn byte_order_mark(&self) -> Option<&'static str> {
+        self.byte_order_mark
+    }
+
+    pub(super) fn line_end(&self) -> LineEnd {
+        self.line_end
+    }
+
+    /// The unpacked text.
+    pub(super) fn reader(&mut self) -> &mut impl BufRead {
+        &mut self.reader
+    }
+
+    /// Bytes read from the disk so far.
+    pub(super) fn consumed(&self) -> u64 {
+        self.tally.borrow().consumed
+    }
+
+    /// Reads on without unpacking, for the hash only; answers whether there was anything left.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub(super) fn skip_packed(&mut self) -> io::Result<bool> {
+        let mut buffer = vec![0; HEAD];
+        Ok(Tallied(Rc::clone(&self.tally)).read(&mut buffer)? > 0)
+    }
+
+    /// Hash of the bytes read from the disk so far.
+    pub(super) fn hash(&self) -> ContentHash {
+        ContentHash(self.tally.borrow().hasher.clone().finalize().into())
+    }
+}
+
+/// What a file is that is certainly neither FASTA nor a table.
+fn other_format(head: &[u8]) -> Option<&'static str> {
+    let magic: [(&[u8], &str); 13] = [
+        (b"PK\x03\x04", "it is a zip archive or an Excel workbook; save the sheet as CSV or unpack the archive"),
+        (b"\xd0\xcf\x11\xe0", "it is an old Excel or Word file; save the sheet as CSV"),
+        (b"BZh", "it is compressed with bzip2; unpack it first"),
+        (b"\xfd7zXZ\0", "it is compressed with xz; unpack it first"),
+        (b"7z\xbc\xaf", "it is a 7-Zip archive; unpack it first"),
+        (b"%PDF", "it is a PDF document"),
+        (b"SQLite format 3", "it is an SQLite database; export the table as CSV"),
+        (b"\x89PNG", "it is a picture"),
+        (b"\x89HDF", "it is an HDF5 file"),
+        (b"PAR1", "it is a Parquet file; export it as CSV"),
+        (b"#NEXUS", "it is a NEXUS file; export it as FASTA"),
+        (b"CLUSTAL", "it is a Clustal alignment; export it as FASTA"),
+        (b"LOCUS  ", "it is a GenBank flat file; export it as FASTA"),
+    ];
+    if let Some((_, found)) = magic.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Some(found);
+    }
+    if head.starts_with(b"@") && head.split(|&byte| byte == b'\n').nth(2).is_some_and(|line| line.starts_with(b"+")) {
+        return Some("it is a FASTQ file; turn the reads into consensus sequences in FASTA first");
+    }
+    let control =
+        head.iter().filter(|&&byte| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)).count();
+    // A stray control character occurs in real tables; in anything binary they are a tenth of the bytes.
+    (head.contains(&0) || control * 50 > head.len()).then_some("it is no text but binary data")
+}
+
+fn line_end(head: &[u8]) -> LineEnd {
+    if !head.contains(&b'\n') && head.contains(&b'\r') { LineEnd::Cr } else { LineEnd::Lf }
+}
+
+fn without_byte_order_mark(mut raw: Stitched) -> (Stitched, Option<&'static str>) {
+    let decoder = match raw.head.get_ref().as_slice() {
+        [0xef, 0xbb, 0xbf, ..] => {
+            raw.head.get_mut().drain(..3);
+            return (raw, Some("UTF-8 with byte order mark"));
+        }
+        [0xff, 0xfe, ..] => UTF_16LE.new_decoder_with_bom_removal(),
+        [0xfe, 0xff, ..] => UTF_16BE.new_decoder_with_bom_removal(),
+        _ => return (raw, None),
+    };
+    let text = Utf16 { raw, decoder, input: Vec::new(), output: io::Cursor::default(), ended: false };
+    (Stitched::look(Box::new(text)), Some("UTF-16"))
+}

@@ -9,7 +9,7 @@
 //!   not known.
 
 use super::cache::Cache;
-use super::classify::{ClassifySettings, RESAMPLES, classify, species_groups};
+use super::classify::{ClassifySettings, RESAMPLES, classify};
 use super::cluster::{ClusterRecipe, Linkage, groups, ward_umap};
 use super::embed::{EmbedSettings, Embedded, embed};
 use super::error::stop_or;

@@ -119,7 +119,15 @@ pub(super) fn embed_with(
 /// What the window is told.
 #[cfg(feature = "gui")]
 pub(super) fn ui_options(wish: &WindowWish) -> crate::ui::UiOptions {
-    crate::ui::UiOptions { files: wish.files.clone(), model: wish.common.model.clone() }
+    let common = &wish.common;
+    let workshop = crate::jobs::WorkshopOptions {
+        device: common.device,
+        precision: common.precision,
+        heads: common.heads,
+        reading: common.embed_settings(),
+        cache: common.cache(),
+    };
+    crate::ui::UiOptions { files: wish.files.clone(), model: common.model.clone(), workshop }
 }
 
 /// Whether there is anything to show a window on.

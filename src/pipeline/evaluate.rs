@@ -9,7 +9,7 @@
 //!   not known.
 
 use super::cache::Cache;
-use super::classify::{ClassifySettings, RESAMPLES, classify, species_groups};
+use super::classify::{ClassifySettings, RESAMPLES, classify};
 use super::cluster::{ClusterRecipe, Linkage, groups, ward_umap};
 use super::embed::{EmbedSettings, Embedded, embed};
 use super::error::stop_or;
@@ -288,10 +288,11 @@ impl MethodRun<'_> {
         let Some(scores) = &found.scores else { return Ok(()) };
         let labelled: Vec<usize> =
             found.calls.iter().filter(|call| call.label.is_some()).map(|call| call.row).collect();
+        let intervals = found.intervals(part, RESAMPLES, self.settings.seed, observer)?;
         for (metric, value, ci95) in [
-            ("accuracy", scores.accuracy, found.interval),
-            ("balanced_accuracy", scores.balanced_accuracy, None),
-            ("macro_f1", scores.macro_f1, None),
+            ("accuracy", scores.accuracy, intervals.map(|intervals| intervals.accuracy)),
+            ("balanced_accuracy", scores.balanced_accuracy, intervals.map(|intervals| intervals.balanced_accuracy)),
+            ("macro_f1", scores.macro_f1, intervals.map(|intervals| intervals.macro_f1)),
         ] {
             results.push(EvaluationRow {
                 task,

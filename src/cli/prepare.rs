@@ -120,14 +120,18 @@ pub(super) fn embed_with(
 #[cfg(feature = "gui")]
 pub(super) fn ui_options(wish: &WindowWish) -> crate::ui::UiOptions {
     let common = &wish.common;
-    let workshop = crate::jobs::WorkshopOptions {
-        device: common.device,
-        precision: common.precision,
-        heads: common.heads,
-        reading: common.embed_settings(),
-        cache: common.cache(),
-    };
-    crate::ui::UiOptions { files: wish.files.clone(), model: common.model.clone(), workshop }
+    crate::ui::UiOptions {
+        files: wish.files.clone(),
+        model: common.model.clone(),
+        seed: common.seed(),
+        workshop: crate::jobs::WorkshopOptions {
+            device: common.device,
+            precision: common.precision,
+            heads: common.heads,
+            reading: common.embed_settings(),
+            cache: common.cache(),
+        },
+    }
 }
 
 /// Whether there is anything to show a window on.

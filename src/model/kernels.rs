@@ -40,7 +40,7 @@ fn exp_non_positive(x: f32) -> f32 {
 fn erf(x: f32) -> f32 {
     const END: f32 = 3.92;
     const P: [f32; 7] =
-        [1.128_378_7, 2.061_099_1e-1, 5.139_671e-2, 3.972_700_8e-3, 1.489_814_6e-4, -1.994_266_8e-6, 1.992_132_3e-8];
+        [1.128_378_7, 2.061_099_1e-1, 5.139_671e-2, 3.972_701e-3, 1.489_814_6e-4, -1.994_266_8e-6, 1.992_132_3e-8];
     const Q: [f32; 5] = [1.0, 5.159_889_5e-1, 1.175_627_7e-1, 1.488_884_5e-2, 1.024_075e-3];
     let polynomial = |square: f32, factors: &[f32]| factors.iter().rev().fold(0.0, |sum, factor| sum * square + factor);
     let x = if x > END { END } else { x };

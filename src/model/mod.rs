@@ -36,14 +36,9 @@ use ndarray::Array2;
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Floating-point operations that one thread of the CPU does without looking up: some 50 ms.
-const OPERATIONS_PER_TASK: usize = 4_000_000_000;
-/// Most barcodes that one thread takes at a time; more would leave the caches.
-const MAX_BARCODES_PER_TASK: usize = 4;
-/// Tasks of one call per thread of the CPU: two, so that a thread that finishes early finds another.
-const TASKS_PER_THREAD: usize = 2;
-/// Barcodes of one call on a GPU.
-const BARCODES_PER_GPU_CALL: usize = 256;
+/// Barcodes that one thread of the CPU takes at a time: a few blocks of rows, and still enough tasks for every thread. Fixed, so
+/// that the number of threads changes nothing.
+const BARCODES_PER_TASK: usize = 2;
 
 /// How a model is opened.
 #[derive(Debug, Clone, Copy, Default)]
@@ -146,30 +141,13 @@ impl Model {
         let mut vectors = vec![0.0; batch.len() * width];
         if self.encoder.device().is_cpu() {
             vectors
-                .par_chunks_mut(self.barcodes_per_task() * width)
-                .zip(batch.par_chunks(self.barcodes_per_task()))
+                .par_chunks_mut(BARCODES_PER_TASK * width)
+                .zip(batch.par_chunks(BARCODES_PER_TASK))
                 .try_for_each(|(rows, barcodes)| self.encoder.embed(barcodes, layers, rows))?;
         } else if !batch.is_empty() {
             self.encoder.embed(batch, layers, &mut vectors)?;
         }
         Ok(Array2::from_shape_vec((batch.len(), width), vectors).expect("one row per barcode was written"))
-    }
-
-    /// Barcodes to give to one call of [`Self::embed`]: enough to keep the device busy, few enough for a call to end within some
-    /// 100 ms, so that progress and cancelling are felt.
-    pub fn batch_size(&self) -> usize {
-        if self.encoder.device().is_cpu() {
-            self.barcodes_per_task() * TASKS_PER_THREAD * rayon::current_num_threads()
-        } else {
-            BARCODES_PER_GPU_CALL
-        }
-    }
-
-    fn barcodes_per_task(&self) -> usize {
-        let shape = &self.info.encoder;
-        let per_token = 8 * shape.width * (shape.width + shape.inner / 2);
-        let per_barcode = shape.layers * self.tokenizer.max_tokens() * per_token;
-        (OPERATIONS_PER_TASK / per_barcode.max(1)).clamp(1, MAX_BARCODES_PER_TASK)
     }
 
     fn check(&self, batch: &[&Tokens]) -> Result<(), ModelError> {

@@ -6,7 +6,9 @@ use super::classify::{Classification, ClassifySettings, leave_one_out};
 use super::cluster::{ClusterRecipe, ClusterSettings, Clustering, Linkage, cluster};
 use super::colour::{Rgb, Shade, legend, palette};
 use super::embed::{EmbedSettings, Embedded, embed};
-use super::export::{write_classification, write_clusters, write_error, write_figure, write_file, write_projection, write_text};
+use super::export::{
+    write_classification, write_clusters, write_error, write_figure, write_file, write_projection, write_text,
+};
 use super::figure::{MapFigure, map as draw_map};
 use super::methods::methods_paragraph;
 use super::project::{ProjectSettings, ProjectSource, Projection, project};
@@ -203,7 +205,12 @@ impl Work<'_> {
                 colour_by,
                 name,
                 title: format!("{what}, coloured by {}", colour_by.title()),
-                subtitle: format!("{}{}, {} specimens", if self.simulated { "simulated: " } else { "" }, self.dataset.name(), self.dataset.len()),
+                subtitle: format!(
+                    "{}{}, {} specimens",
+                    if self.simulated { "simulated: " } else { "" },
+                    self.dataset.name(),
+                    self.dataset.len()
+                ),
             })
         };
         Ok(vec![
@@ -268,18 +275,18 @@ impl Work<'_> {
         if super::cluster::default_against(self.dataset).is_some() {
             recipes.push(ClusterRecipe::Ward { clusters: None });
         }
-        recipes
-            .into_iter()
-            .map(|recipe| {
-                let settings = ClusterSettings {
-                    recipe,
-                    against: None,
-                    transform: self.settings.transform,
-                    seed: self.settings.seed,
-                };
-                cluster(self.dataset, self.embedded, &settings, self.observer)
-            })
-            .collect()
+        let mut results = Vec::new();
+        for recipe in recipes {
+            let settings =
+                ClusterSettings { recipe, against: None, transform: self.settings.transform, seed: self.settings.seed };
+            match cluster(self.dataset, self.embedded, &settings, self.observer) {
+                Ok(result) => results.push(result),
+                // The other recipes need no threshold.
+                Err(error @ PipelineError::NoThreshold) => self.observer.warn(&error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(results)
     }
 
     fn write_tables(&self, maps: &[Map], names: &[Classification], groups: &[Clustering]) -> Result<(), PipelineError> {

@@ -7,6 +7,7 @@ mod apply;
 pub mod columns;
 mod command;
 pub mod confusion;
+pub mod export;
 pub mod log;
 pub mod look;
 pub mod overview;
@@ -25,7 +26,7 @@ pub use steps::Step;
 
 use crate::data::dataset::{Dataset, Flags};
 use crate::data::taxonomy::Field;
-use crate::jobs::{Closest, ColumnQuestion, Opened};
+use crate::jobs::{Closest, ColumnQuestion, JobId, Opened};
 use crate::pipeline::Method;
 use crate::pipeline::cluster::{ClusterRecipe, Linkage};
 use crate::pipeline::project::ProjectSettings;
@@ -37,7 +38,8 @@ use overview::Overview;
 use results::Results;
 use selection::Selection;
 use settings::Settings;
-use stage::Stage;
+use stage::{Problem, Stage};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How results are to be made.
@@ -55,6 +57,8 @@ pub struct Choices {
     pub map: ProjectSettings,
     /// Seed of everything random.
     pub seed: Seed,
+    /// The model of this run; `None` takes that of the settings.
+    pub model: Option<PathBuf>,
 }
 
 impl Default for Choices {
@@ -66,6 +70,7 @@ impl Default for Choices {
             compare_with: None,
             map: ProjectSettings::default(),
             seed: Seed::default(),
+            model: None,
         }
     }
 }
@@ -93,6 +98,10 @@ pub struct Session {
     pub look: Look,
     /// The specimens nearest to the one in the panel.
     pub closest: Stage<Closest>,
+    /// Files that are being written.
+    pub saving: Vec<JobId>,
+    /// What the last export came to: a file, or what went wrong. Shown until it is put away.
+    pub notice: Option<Result<PathBuf, Problem>>,
     /// Everything that was said.
     pub log: Log,
     /// How many specimens carry each flag, after the frame check.
@@ -101,8 +110,14 @@ pub struct Session {
 
 impl Session {
     /// A session with the settings of the last run.
-    pub fn new(settings: Settings) -> Self {
-        Self { settings, ..Self::default() }
+    pub fn new(settings: Settings, seed: Seed) -> Self {
+        let map = ProjectSettings { seed, ..ProjectSettings::default() };
+        Self { settings, choices: Choices { seed, map, ..Choices::default() }, ..Self::default() }
+    }
+
+    /// The model file in use; `None` is the bundled model.
+    pub fn model_file(&self) -> Option<&Path> {
+        self.choices.model.as_deref().or(self.settings.model.as_deref())
     }
 
     /// The open file, while another is being opened, too.

@@ -8,6 +8,7 @@ use crate::pipeline::Method;
 use crate::pipeline::classify::ClassifySettings;
 use crate::pipeline::cluster::ClusterSettings;
 use crate::pipeline::project::{ProjectMethod, ProjectSettings};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Specimens above which the first map, of 6-mer counts, is laid out by principal components: it should stand within seconds.
@@ -76,7 +77,7 @@ impl Session {
         let data = dataset.key().to_string();
         let (key, task): (Vec<String>, Task) = match step {
             Step::Model => {
-                let path = self.settings.model.clone();
+                let path = self.model_file().map(Path::to_owned);
                 (vec![format!("{path:?}")], Task::LoadModel { path })
             }
             Step::Frames => (vec![data], Task::CheckFrames { dataset }),

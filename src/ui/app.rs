@@ -1,6 +1,6 @@
 //! The program behind the window: takes in what jobs tell, draws, and passes on what was asked for.
 
-use super::files::{Chooser, Purpose};
+use super::files::{Chooser, Chosen, Purpose};
 use super::panels::columns::ColumnForm;
 use super::scope::{Asked, Overlay, Scope};
 use super::shell;
@@ -8,6 +8,7 @@ use super::theme;
 use super::topbar::TopBar;
 use super::views::Views;
 use crate::jobs::{Live, Output, Runner, Workshop};
+use crate::seed::Seed;
 use crate::session::settings::{Settings, Shade};
 use crate::session::{Command, Effect, Input, Session, apply};
 use egui::{Context, ThemePreference};
@@ -29,6 +30,8 @@ pub struct Beginning {
     pub demo: bool,
     /// The model to use in this run; `None` takes the one used last.
     pub model: Option<PathBuf>,
+    /// Seed of everything random.
+    pub seed: Seed,
     /// Where the settings are kept; `None` neither reads nor writes any.
     pub settings_file: Option<PathBuf>,
 }
@@ -61,7 +64,7 @@ impl App {
             Some(Err(complaint)) => (Settings::default(), Some(complaint)),
         };
         let mut app = Self {
-            session: Session::new(settings),
+            session: Session::new(settings, beginning.seed),
             runner: Some(runner),
             workshop: Arc::new(workshop),
             settings_file: beginning.settings_file.clone(),
@@ -72,13 +75,14 @@ impl App {
             overlay: None,
         };
         app.show_settings(ctx);
-        let model = beginning.model.clone().map(|path| Command::UseModel(Some(path)));
+        // The model of this run is no setting: the next run takes the one used last.
+        app.session.choices.model.clone_from(&beginning.model);
         let file = match (beginning.files.is_empty(), beginning.demo) {
             (false, _) => Some(Command::Open(beginning.files.clone())),
             (true, true) => Some(Command::OpenDemo),
             (true, false) => None,
         };
-        for command in complaint.map(Command::Note).into_iter().chain(model).chain(file) {
+        for command in complaint.map(Command::Note).into_iter().chain(file) {
             app.obey(ctx, command);
         }
         Ok(app)
@@ -148,14 +152,15 @@ impl App {
             }
         }
         if let Some(chosen) = self.chooser.poll() {
-            self.take_file(ctx, chosen.purpose, chosen.paths);
+            self.take_file(ctx, chosen);
         }
     }
 
-    pub(super) fn take_file(&mut self, ctx: &Context, purpose: Purpose, paths: Vec<PathBuf>) {
-        let command = match purpose {
-            Purpose::Open => Some(Command::Open(paths)),
-            Purpose::Model => paths.into_iter().next().map(|path| Command::UseModel(Some(path))),
+    pub(super) fn take_file(&mut self, ctx: &Context, chosen: Chosen) {
+        let command = match chosen.purpose {
+            Purpose::Open => Some(Command::Open(chosen.paths)),
+            Purpose::Save(what) => chosen.paths.into_iter().next().map(|path| Command::Export(what, path)),
+            Purpose::Model => chosen.paths.into_iter().next().map(|path| Command::UseModel(Some(path))),
         };
         if let Some(command) = command {
             self.obey(ctx, command);
@@ -198,7 +203,7 @@ impl App {
         };
         let ctx = ui.ctx().clone();
         if let Some(chosen) = self.chooser.show(&ctx) {
-            self.take_file(&ctx, chosen.purpose, chosen.paths);
+            self.take_file(&ctx, chosen);
         }
         self.answer(&ctx, asked);
     }

@@ -1,10 +1,10 @@
 //! The legend of the map: the largest groups of a column with their colours, and a search that lights up any of them.
 
+use super::widgets::float;
 use super::{theme, words};
 use crate::data::taxonomy::LabelColumn;
-use egui::{
-    Align, Color32, Frame, Label, Layout, Margin, Rect, Response, RichText, ScrollArea, Sense, TextEdit, Ui, vec2,
-};
+use crate::pipeline::colour::ramp;
+use egui::{Align, Color32, Label, Layout, Rect, Response, RichText, ScrollArea, Sense, TextEdit, Ui, vec2};
 
 /// Groups that the legend lists before it sums up the others.
 pub const LISTED: usize = 20;
@@ -94,40 +94,28 @@ impl Default for Legend {
 }
 
 impl Legend {
-    /// Draws the legend of `groups` within `room`. `header` draws what stands above the search, `lit` is the code of the group
-    /// that is lit.
+    /// Draws the legend of `groups` within `room`. `range` holds the ends of a column of numbers, `lit` is the code of the group
+    /// that is lit, `header` draws what stands above the search.
     pub fn show(
         &mut self,
         ui: &mut Ui,
         room: Rect,
         groups: &Groups,
+        range: Option<[f64; 2]>,
         lit: Option<u32>,
         header: impl FnOnce(&mut Ui),
     ) -> Option<Asked> {
-        let tokens = theme::tokens(ui);
-        let frame = Frame::new()
-            .fill(tokens.panel)
-            .stroke((theme::HAIRLINE, tokens.line))
-            .corner_radius(theme::RADIUS)
-            .inner_margin(Margin::same(8));
-        let builder = egui::UiBuilder::new().max_rect(room).layout(Layout::top_down(Align::Min));
-        // Clicks between the lines of the legend are not meant for the map. How tall it was is known from the frame before.
-        let id = ui.scope_id().with("legend");
-        let height = ui.data(|data| data.get_temp(id)).unwrap_or(room.height());
-        ui.interact(Rect::from_min_size(room.min, vec2(room.width(), height)), id, Sense::click_and_drag());
-        ui.scope_builder(builder, |ui| {
-            let shown = frame.show(ui, |ui| {
-                ui.set_width(room.width() - 18.0);
-                ui.horizontal(|ui| {
-                    header(ui);
-                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.fold(ui));
-                });
-                if self.open { self.list(ui, groups, lit) } else { None }
+        float::over(ui, "legend", room, |ui| {
+            ui.horizontal(|ui| {
+                header(ui);
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.fold(ui));
             });
-            ui.data_mut(|data| data.insert_temp(id, shown.response.rect.height()));
-            shown.inner
+            if !self.open {
+                return None;
+            }
+            range.iter().for_each(|range| paint_ramp(ui, *range));
+            self.list(ui, groups, lit)
         })
-        .inner
     }
 
     fn fold(&mut self, ui: &mut Ui) {
@@ -165,6 +153,25 @@ impl Legend {
         }
         asked
     }
+}
+
+/// A strip of colours from the smallest to the largest number.
+fn paint_ramp(ui: &mut Ui, [low, high]: [f64; 2]) {
+    const STEPS: usize = 48;
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), PATCH), Sense::hover());
+    let text = format!("From {low} to {high}");
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &text));
+    let step = rect.width() / STEPS as f32;
+    for place in 0..STEPS {
+        let left = rect.left() + step * place as f32;
+        let [red, green, blue] = ramp((place as f32 + 0.5) / STEPS as f32);
+        let piece = Rect::from_min_size(egui::pos2(left, rect.top()), vec2(step + 0.5, rect.height()));
+        ui.painter().rect_filled(piece, 0.0, Color32::from_rgb(red, green, blue));
+    }
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(low.to_string()).small());
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.label(RichText::new(high.to_string()).small()));
+    });
 }
 
 /// What the list does not show, in words.

@@ -13,6 +13,7 @@
 pub mod app;
 pub mod files;
 pub mod keys;
+pub mod legend;
 pub mod panels;
 pub mod scope;
 pub mod shell;

@@ -3,6 +3,7 @@
 use super::app::{App, Beginning};
 use super::theme;
 use crate::jobs::{Workshop, WorkshopOptions};
+use crate::seed::Seed;
 use crate::session::settings::Settings;
 use eframe::NativeOptions;
 use egui::ViewportBuilder;
@@ -23,6 +24,8 @@ pub struct UiOptions {
     pub files: Vec<PathBuf>,
     /// The model to use; `None` takes the one used last, at first the bundled one.
     pub model: Option<PathBuf>,
+    /// Seed of everything random.
+    pub seed: Seed,
     /// How everything is read and where it is kept.
     pub workshop: WorkshopOptions,
 }
@@ -68,7 +71,13 @@ fn open(options: UiOptions, opened: &Arc<AtomicBool>) -> eframe::Result {
     let is_first_time = settings_file
         .as_deref()
         .is_none_or(|file| Settings::read(file).is_ok_and(|settings| settings == Settings::default()));
-    let beginning = Beginning { demo: is_first_time, files: options.files, model: options.model, settings_file };
+    let beginning = Beginning {
+        demo: is_first_time,
+        files: options.files,
+        model: options.model,
+        seed: options.seed,
+        settings_file,
+    };
     let mut viewport = ViewportBuilder::default()
         .with_app_id(APP_ID)
         .with_title("Barcodescope")

@@ -8,7 +8,7 @@ use crate::session::search::Hit;
 use crate::session::selection::Mode;
 use crate::session::settings::Shade;
 use egui::{Align, Key, Layout, Popup, PopupCloseBehavior, Response, RichText, Role, TextEdit, Ui, WidgetInfo};
-use std::path::PathBuf;
+use std::path::Path;
 
 /// What the bar remembers from frame to frame.
 #[derive(Default)]
@@ -143,14 +143,14 @@ fn file_menu(ui: &mut Ui, scope: &mut Scope<'_>) {
 pub fn recent_files(ui: &mut Ui, scope: &mut Scope<'_>) {
     for paths in scope.session.settings.recent.clone() {
         let all = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n");
-        let names: Vec<String> = paths.iter().map(file_name).collect();
+        let names: Vec<String> = paths.iter().map(|path| file_name(path)).collect();
         if ui.button(shortened(&names.join(", "))).on_hover_text(all).clicked() {
             scope.ask(Command::Open(paths));
         }
     }
 }
 
-fn file_name(path: &PathBuf) -> String {
+fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
@@ -162,14 +162,14 @@ fn shortened(name: &str) -> String {
 
 fn model_menu(ui: &mut Ui, scope: &mut Scope<'_>) {
     let name = scope.session.results.model.shown().map(|model| model.name.clone());
-    let chosen = scope.session.settings.model.as_ref().map(file_name);
+    let chosen = scope.session.model_file().map(file_name);
     let title = name.or(chosen).unwrap_or_else(|| "Bundled model".to_owned());
     ui.menu_button(format!("{} ⏷", shortened(&title)), |ui| {
-        let bundled = scope.session.settings.model.is_none();
-        if ui.radio(bundled, "Bundled model").clicked() {
+        let file = scope.session.model_file();
+        if ui.radio(file.is_none(), "Bundled model").clicked() {
             scope.ask(Command::UseModel(None));
         }
-        if let Some(path) = &scope.session.settings.model {
+        if let Some(path) = file {
             ui.radio(true, file_name(path)).on_hover_text(path.display().to_string());
         }
         if ui.button("Open a model…").clicked() {

@@ -5,6 +5,7 @@ use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::pipeline::cluster::{ClusterRecipe, Clustering, Linkage};
 use crate::session::columns::{Sorting, order};
+use crate::session::export::Exported;
 use crate::session::selection::{Mode, Rows};
 use crate::session::{Command, Step};
 use crate::ui::scope::Scope;
@@ -49,7 +50,8 @@ struct Derived {
 impl ClustersView {
     /// Draws it.
     pub fn show(&mut self, ui: &mut Ui, scope: &mut Scope<'_>) {
-        view_title(ui, "Groups", "specimens whose barcodes lie close together, and how that fits the labels");
+        let about = "specimens whose barcodes lie close together, and how that fits the labels";
+        view_title(ui, scope, "Groups", about, &[Exported::Clusters, Exported::Concordance]);
         controls(ui, scope);
         let Some(clusters) = scope.session.results.clusters.shown().cloned() else {
             return state::waiting(

@@ -4,6 +4,7 @@ use crate::data::import::{Event, ImportReport, ReportEntry};
 use crate::data::taxonomy::Field;
 use crate::jobs::Opened;
 use crate::session::columns::{Sorting, order};
+use crate::session::export::Exported;
 use crate::session::overview::FieldOverview;
 use crate::session::selection::{Mode, Rows};
 use crate::session::{Command, Step};
@@ -55,7 +56,7 @@ impl DatasetView {
         let Some(opened) = scope.session.dataset().cloned() else { return };
         self.derive(scope, &opened);
         let about = words::counted(opened.dataset.len(), "specimen", "specimens");
-        view_title(ui, opened.dataset.name(), &about);
+        view_title(ui, scope, opened.dataset.name(), &about, &[Exported::Report, Exported::Lengths]);
         state::of_step(ui, scope, Step::Frames);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.columns(2, |columns| {

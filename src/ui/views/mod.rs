@@ -1,9 +1,10 @@
 //! The views: one per page, and the welcome page.
 
-mod classify;
-mod clusters;
-mod confusion;
-mod dataset;
+pub mod atlas;
+pub mod classify;
+pub mod clusters;
+pub mod confusion;
+pub mod dataset;
 pub mod welcome;
 
 use super::scope::Scope;
@@ -17,6 +18,7 @@ use egui::Ui;
 pub struct Views {
     /// The welcome page.
     pub welcome: welcome::Welcome,
+    atlas: atlas::Atlas,
     dataset: dataset::DatasetView,
     classify: classify::ClassifyView,
     clusters: clusters::ClustersView,
@@ -28,7 +30,7 @@ impl Views {
         not_coi(ui, scope);
         match scope.session.page {
             Page::Dataset => self.dataset.show(ui, scope),
-            Page::Atlas => {}
+            Page::Atlas => self.atlas.show(ui, scope),
             Page::Classify => self.classify.show(ui, scope),
             Page::Clusters => self.clusters.show(ui, scope),
         }

@@ -17,10 +17,10 @@ pub fn of_step(ui: &mut Ui, scope: &mut Scope<'_>, step: Step) {
         if problem_box(ui, &problem, Some("Try again")) {
             scope.ask(Command::Retry(step));
         }
-    } else if stage.job().is_some() {
-        if let Some(live) = scope.live {
-            progress(ui, live);
-        }
+    } else if stage.job().is_some()
+        && let Some(live) = scope.live
+    {
+        progress(ui, live);
     }
 }
 

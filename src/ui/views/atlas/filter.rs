@@ -1,7 +1,7 @@
 //! Filters: which values of which columns are shown.
 
 use crate::session::Command;
-use crate::session::columns::{ColumnKey, Filter, Values};
+use crate::session::columns::{Filter, Values};
 use crate::ui::scope::Scope;
 use crate::ui::{theme, words};
 use egui::{PopupCloseBehavior, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo};

@@ -9,7 +9,7 @@ mod specimen;
 use super::super::legend::{Asked, Legend};
 use super::super::scope::Scope;
 use super::super::widgets::map::{Combine, MapResponse, MapState, MapStyle, Mark, PointMap, Tool};
-use super::super::widgets::state;
+use super::super::widgets::{float, state};
 use super::super::{theme, words};
 use crate::pipeline::project::Source;
 use crate::session::columns::ColumnKey;
@@ -17,10 +17,10 @@ use crate::session::look::Look;
 use crate::session::search::Taxon;
 use crate::session::selection::{Mode, Rows};
 use crate::session::{Command, Session, Step};
-use egui::{Align, ComboBox, Frame, Layout, Margin, Rect, RichText, Role, Ui, WidgetInfo, pos2, vec2};
+use egui::{ComboBox, Rect, RichText, Role, Ui, WidgetInfo, pos2, vec2};
 use filter::FilterMenu;
 use layout::LayoutMenu;
-use scene::{Derived, Shown, pending};
+use scene::{Derived, Shown, ShownMap, pending};
 
 /// Steps of the buttons that zoom.
 const ZOOM_STEP: f64 = 1.5;
@@ -63,7 +63,7 @@ impl Atlas {
         specimen::describe(&answer, scope, &self.map);
         specimen::menu(&answer, scope);
         self.show_legend(ui, scope, room);
-        note(ui, scope, room);
+        note(ui, scope, room, self.derived.shown().is_some_and(|shown| shown.growing));
     }
 
     /// The map itself.
@@ -107,7 +107,7 @@ impl Atlas {
                 ui.checkbox(&mut self.shown.rings, "Rings around misclassified specimens")
                     .on_hover_text("Specimens that the model gives another name than their label");
             });
-            ui.label(RichText::new(caption(scope.session)).color(theme::tokens(ui).quiet));
+            ui.label(RichText::new(caption(scope.session, self.derived.shown())).color(theme::tokens(ui).quiet));
         });
     }
 
@@ -132,7 +132,8 @@ impl Atlas {
         let lit = lit_code(&scope.session.look);
         let session = scope.session;
         let mut chosen = None;
-        let asked = self.legend.show(ui, room, self.derived.groups(), lit, |ui| chosen = colour_menu(ui, session));
+        let (groups, range) = (self.derived.groups(), self.derived.range());
+        let asked = self.legend.show(ui, room, groups, range, lit, |ui| chosen = colour_menu(ui, session));
         if let Some(column) = chosen {
             self.legend.search.clear();
             scope.ask(Command::ColourBy(column));
@@ -152,24 +153,21 @@ fn mode(combine: Combine) -> Mode {
 }
 
 /// What the map shows, in a line.
-fn caption(session: &Session) -> String {
-    let source = session.results.map().map(|map| match map.source {
-        Source::Kmers => "6-mer counts",
-        Source::Model => "the model's embeddings",
-    });
+fn caption(session: &Session, shown: Option<ShownMap>) -> String {
     let count = session.dataset().map_or(0, |opened| opened.dataset.len());
     let specimens = match &session.look.visible {
         Some(rows) => format!("{} of {}", words::count(rows.len()), words::counted(count, "specimen", "specimens")),
         None => words::counted(count, "specimen", "specimens"),
     };
+    let source = shown.map_or("", |shown| match shown.source {
+        Source::Kmers => " by 6-mer counts",
+        Source::Model => " by the model's embeddings",
+    });
     let selected = match session.selection.rows().len() {
         0 => String::new(),
         selected => format!(" · {} selected", words::count(selected)),
     };
-    match source {
-        Some(source) => format!("{specimens} by {source}{selected}"),
-        None => format!("{specimens}{selected}"),
-    }
+    format!("{specimens}{source}{selected}")
 }
 
 /// The code of the lit taxon in the column that the map is coloured by.
@@ -220,23 +218,18 @@ fn answer_legend(scope: &mut Scope<'_>, asked: Asked, lit: Option<u32>) {
 }
 
 /// Says in a corner of the map that another one is being made, or why there is none.
-fn note(ui: &mut Ui, scope: &mut Scope<'_>, map: Rect) {
+fn note(ui: &mut Ui, scope: &mut Scope<'_>, map: Rect, growing: bool) {
     let Some(step) = pending(scope.session) else { return };
     let width = NOTE.min(map.width() - LEGEND - 4.0 * theme::GAP).max(180.0);
-    let corner = map.left_top() + vec2(theme::GAP, theme::GAP);
-    let room = Rect::from_min_size(corner, vec2(width, NOTE_HEIGHT));
-    let tokens = theme::tokens(ui);
-    let builder = egui::UiBuilder::new().max_rect(room).layout(Layout::top_down(Align::Min));
-    ui.scope_builder(builder, |ui| {
-        let frame = Frame::new().fill(tokens.panel).stroke((theme::HAIRLINE, tokens.line));
-        frame.inner_margin(Margin::same(theme::BAR_MARGIN)).show(ui, |ui| {
-            ui.set_width(width - 2.0 * f32::from(theme::BAR_MARGIN));
-            if scope.session.results.stage(step).problem().is_some() {
-                ui.label(format!("The map stays as it was: {} is missing.", step.title()));
-            } else {
-                ui.label("The map of the model's embeddings replaces this one when it is ready.");
-            }
-            state::of_step(ui, scope, step);
+    let room = Rect::from_min_size(map.left_top() + vec2(theme::GAP, theme::GAP), vec2(width, NOTE_HEIGHT));
+    float::over(ui, "note about the map", room, |ui| {
+        let failed = scope.session.results.stage(step).problem().is_some();
+        ui.label(match (failed, step, growing) {
+            (true, Step::ModelMap, _) => "The map stays as it was.".to_owned(),
+            (true, _, _) => format!("The map stays as it was, without {}.", step.title()),
+            (false, _, true) => "This map is still being laid out.".to_owned(),
+            (false, _, false) => "The map of the model's embeddings replaces this one when it is ready.".to_owned(),
         });
+        state::of_step(ui, scope, step);
     });
 }

@@ -1,15 +1,16 @@
 //! From the session to the arrays of the map. Each array is made anew only when what it is made from is another.
 
-use super::palette::palette_of;
+use super::palette::Palette;
 use crate::data::taxonomy::LabelColumn;
 use crate::jobs::Live;
 use crate::key::DatasetId;
 use crate::pipeline::Method;
 use crate::pipeline::classify::Classification;
-use crate::pipeline::project::Projection;
+use crate::pipeline::colour;
+use crate::pipeline::project::{Projection, Source};
 use crate::session::look::Look;
 use crate::session::selection::Rows;
-use crate::session::stage::{Stage, StageKey};
+use crate::session::stage::StageKey;
 use crate::session::{Session, Step};
 use crate::ui::legend::Groups;
 use crate::ui::theme::Tokens;
@@ -32,6 +33,15 @@ impl Default for Shown {
     fn default() -> Self {
         Self { ghosts: true, rings: true, names: true }
     }
+}
+
+/// Which map is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShownMap {
+    /// What it is made from.
+    pub(super) source: Source,
+    /// Whether it is still being laid out.
+    pub(super) growing: bool,
 }
 
 /// A value and what it was made from.
@@ -85,14 +95,16 @@ struct LookKey {
     ghosts: bool,
 }
 
-/// Colours by code, `[distinct]`, and by row, `[N]`.
-type Colours = (Arc<Vec<Color32>>, Arc<Vec<Color32>>);
+/// The palette of a column, and colours by row, `[N]`.
+type Colours = (Arc<Palette>, Arc<Vec<Color32>>);
 
 /// The arrays of the map and the groups of the legend.
 #[derive(Debug, Default)]
 pub(super) struct Derived {
     scene: MapScene,
     groups: Arc<Groups>,
+    range: Option<[f64; 2]>,
+    shown: Option<ShownMap>,
     map: Option<(Same<Projection>, u64)>,
     colours: Kept<(Option<Same<LabelColumn>>, DatasetId, bool), Colours>,
     counted: Kept<(Option<Same<LabelColumn>>, DatasetId, u64, bool), Arc<Groups>>,
@@ -112,6 +124,16 @@ impl Derived {
         &self.groups
     }
 
+    /// Smallest and largest number of the column that the map is coloured by, where it holds numbers.
+    pub(super) fn range(&self) -> Option<[f64; 2]> {
+        self.range
+    }
+
+    /// Which map that is.
+    pub(super) fn shown(&self) -> Option<ShownMap> {
+        self.shown
+    }
+
     /// Follows the session. Whether there is a map to show.
     pub(super) fn update(
         &mut self,
@@ -128,19 +150,26 @@ impl Derived {
         let dataset = opened.dataset.key();
         let labels = session.look.colouring.as_ref().map(|values| &values.labels);
         let (palette, colours) = self.colours.get((labels.map(Same::of), dataset, dark), || {
-            let palette: Vec<Color32> = match &session.look.colouring {
-                Some(values) => palette_of(&opened.dataset, values, dark),
-                None => Vec::new(),
-            };
-            let none = if labels.is_some() { tokens.ghosts[1] } else { tokens.accent };
-            let by_row = (0..rows)
-                .map(|row| labels.and_then(|labels| labels.code(row)).map_or(none, |code| palette[code as usize]));
-            let by_row = Arc::new(by_row.collect());
-            (Arc::new(palette), by_row)
+            let named_at = session.results.names(Method::Model).shown().map(|names| names.rank);
+            let palette = session
+                .look
+                .colouring
+                .as_ref()
+                .map_or_else(Palette::default, |values| Palette::of(&opened.dataset, values, named_at, dark));
+            let shade = if dark { colour::Shade::Dark } else { colour::Shade::Light };
+            let [red, green, blue] = shade.unlabelled();
+            let none = if labels.is_some() { Color32::from_rgb(red, green, blue) } else { tokens.accent };
+            let code = |row: usize| labels.and_then(|labels| labels.code(row));
+            let by_row = (0..rows).map(|row| code(row).map_or(none, |code| palette.colours[code as usize])).collect();
+            (Arc::new(palette), Arc::new(by_row))
         });
         let look = &session.look;
+        self.range = palette.range;
         self.groups = self.counted.get((labels.map(Same::of), dataset, look.revision, dark), || {
-            Arc::new(labels.map_or_else(Groups::default, |labels| Groups::of(labels, &palette, |row| look.shows(row))))
+            Arc::new(
+                labels
+                    .map_or_else(Groups::default, |labels| Groups::of(labels, &palette.colours, |row| look.shows(row))),
+            )
         });
         let key = LookKey {
             dataset,
@@ -171,22 +200,23 @@ impl Derived {
         true
     }
 
-    /// Where the specimens are, and which map that is: the model's in the making, the model's, that of 6-mers in the making, or
-    /// that of 6-mers, whichever there is.
+    /// Where the specimens are, and in which space: on the model's map in the making, else the model's, else that of 6-mers in
+    /// the making, else that of 6-mers, whichever there is.
     fn places(&mut self, session: &Session, live: Option<&Live>, rows: usize) -> Option<(Arc<Vec<[f32; 2]>>, u64)> {
         let results = &session.results;
         let picture = live.and_then(|live| live.picture.as_ref()).filter(|picture| picture.len() == rows);
-        let making = |stage: &Stage<Projection>| {
-            Some((Arc::clone(picture?), number(stage.key()?))).filter(|_| stage.job().is_some())
+        let (ready, growing) = (results.model_map.shown(), results.model_map.job().is_some());
+        let (stage, source) = if growing && picture.is_some() || ready.is_some() {
+            (&results.model_map, Source::Model)
+        } else {
+            (&results.kmer_map, Source::Kmers)
         };
-        if let Some(making) = making(&results.model_map) {
-            return Some(making);
+        let growing = stage.job().and(picture);
+        self.shown = Some(ShownMap { source, growing: growing.is_some() });
+        if let Some(picture) = growing {
+            return Some((Arc::clone(picture), number(stage.key()?)));
         }
-        let (stage, map) = match (results.model_map.shown(), results.kmer_map.shown()) {
-            (Some(map), _) => (&results.model_map, map),
-            (None, Some(map)) => (&results.kmer_map, map),
-            (None, None) => return making(&results.kmer_map),
-        };
+        let map = stage.shown()?;
         // While the next map is being made, the stage's key is that of the next; the map shown keeps the number that it had.
         let same = self.map.as_ref().filter(|(known, _)| *known == Same::of(map)).map(|(_, space)| *space);
         let space = same.or_else(|| Some(number(stage.key()?)))?;

@@ -8,7 +8,7 @@ use egui::{Rect, Vec2};
 pub struct TaxonLabel {
     /// What is written.
     pub name: String,
-    /// The median of the taxon's points, per axis, in map units.
+    /// That of the taxon's points nearest to their median, in map units: a name never stands where none of its points is.
     pub place: [f64; 2],
     /// Number of points that it stands for.
     pub count: usize,
@@ -35,14 +35,21 @@ pub fn taxon_labels(
         .iter()
         .zip(&members)
         .filter(|(_, rows)| !rows.is_empty())
-        .map(|(name, rows)| TaxonLabel {
-            name: name.clone(),
-            place: [0, 1].map(|axis| median(rows.iter().map(|&row| positions[row as usize][axis]))),
-            count: rows.len(),
-        })
+        .map(|(name, rows)| TaxonLabel { name: name.clone(), place: middle(positions, rows), count: rows.len() })
         .collect();
     labels.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
     labels
+}
+
+/// The place of the member nearest to the median of all, the first of those that are as near.
+fn middle(positions: &[[f32; 2]], rows: &[u32]) -> [f64; 2] {
+    let of = |row: &u32| positions[*row as usize].map(f64::from);
+    let median = [0, 1].map(|axis| median(rows.iter().map(|&row| positions[row as usize][axis])));
+    let distance = |row: &&u32| {
+        let [x, y] = of(row);
+        (x - median[0]).powi(2) + (y - median[1]).powi(2)
+    };
+    rows.iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).map_or(median, of)
 }
 
 fn median(values: impl Iterator<Item = f32>) -> f64 {
@@ -98,13 +105,20 @@ mod tests {
     }
 
     #[test]
-    fn a_label_stands_at_the_median_of_its_points() {
-        let positions = [[0.0, 0.0], [1.0, 10.0], [50.0, 2.0], [7.0, 7.0], [9.0, 9.0], [f32::NAN, 0.0]];
-        let taxa = [Some(0), Some(0), Some(0), Some(1), Some(1), Some(1)];
+    fn a_label_stands_on_the_point_nearest_to_the_median() {
+        let positions = [[0.0, 0.0], [1.0, 10.0], [50.0, 2.0], [7.0, 7.0], [9.0, 9.0], [f32::NAN, 0.0], [9.5, 9.0]];
+        let taxa = [Some(0), Some(0), Some(0), Some(1), Some(1), Some(1), Some(1)];
         let labels = taxon_labels(&positions, &names(&["Apis", "Bombus", "Osmia"]), |row| taxa[row]);
         assert_eq!(labels.len(), 2, "a taxon without points has no label");
-        assert_eq!((labels[0].name.as_str(), labels[0].place, labels[0].count), ("Apis", [1.0, 2.0], 3));
-        assert_eq!((labels[1].name.as_str(), labels[1].place, labels[1].count), ("Bombus", [8.0, 8.0], 2));
+        assert_eq!((labels[0].name.as_str(), labels[0].place, labels[0].count), ("Apis", [0.0, 0.0], 3), "median 1, 2");
+        assert_eq!((labels[1].name.as_str(), labels[1].place, labels[1].count), ("Bombus", [9.0, 9.0], 3));
+    }
+
+    #[test]
+    fn medians_are_those_of_the_sorted_values() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), 2.5);
+        assert_eq!(median([7.0].into_iter()), 7.0);
     }
 
     #[test]

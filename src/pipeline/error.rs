@@ -52,6 +52,9 @@ pub enum PipelineError {
         /// How many there are.
         found: usize,
     },
+    /// No threshold was given for grouping, and the data suggest none.
+    #[error("no gap between nearer and farther barcodes is visible that would suggest a threshold; give one")]
+    NoThreshold,
     /// A setting that makes no sense with the data.
     #[error("{0}")]
     Setting(String),

@@ -391,7 +391,7 @@ mod tests {
         for bytes in damaged {
             fs::write(&path, &bytes).unwrap();
             let warnings = Warnings::default();
-            assert_eq!(load(&cache, &space, 0..1, &warnings), [vec![]]);
+            assert_eq!(load(&cache, &space, 0..1, &warnings), [Vec::<f32>::new()]);
             assert_eq!(warnings.0.lock().unwrap().len(), 1);
             assert!(!path.exists());
         }

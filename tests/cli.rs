@@ -1,5 +1,7 @@
 //! The command line as scripts depend on it: names, files, columns, JSON and exit codes.
 
+#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
+
 mod cli_support;
 
 use cli_support::{Workplace, ids, survey, table};

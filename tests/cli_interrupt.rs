@@ -1,4 +1,6 @@
 //! Ctrl-C leaves no half-written file.
+
+#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
 #![cfg(unix)]
 
 mod cli_support;

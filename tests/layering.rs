@@ -1,5 +1,7 @@
 //! The direction of the dependencies: each layer uses the ones below it, never the ones above.
 
+#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

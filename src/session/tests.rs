@@ -94,7 +94,7 @@ fn after_opening_the_steps_run_by_themselves_one_at_a_time() {
     assert!(desk.jobs.is_empty(), "one at a time: {:?}", desk.jobs);
     assert_eq!(done, Step::ALL);
     assert_eq!(desk.ready(), Step::ALL);
-    assert_eq!(desk.session.settings.recent, [file.paths.clone()]);
+    assert_eq!(desk.session.settings.recent, std::slice::from_ref(&file.paths));
     assert_eq!(desk.session.not_coi(), GENERA.len());
 }
 

@@ -149,7 +149,7 @@ fn the_pointer_tells_id_label_and_what_the_model_says() {
     let at = place(&window, row);
     window.hover_at(at);
     window.run_steps(60);
-    window.get_by_label(&window.state().dataset().id(row).to_owned());
+    window.get_by_label(window.state().dataset().id(row));
     window.get_by_label("labelled genus");
     window.get_by_label("looks like genus");
     window.get_by_label_contains("another name than its label");

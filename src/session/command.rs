@@ -119,7 +119,7 @@ pub enum Input {
 #[expect(clippy::large_enum_variant, reason = "a handful exist at a time, and each is moved once")]
 pub enum Effect {
     /// Run a task; its end comes back as [`Input::Job`].
-    Start(JobId, Task),
+    Start(JobId, Box<Task>),
     /// Stop a job.
     Stop(JobId),
     /// The settings changed: write them to disk.

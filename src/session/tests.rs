@@ -29,7 +29,7 @@ impl Desk {
     fn tell(&mut self, input: Input) {
         for effect in apply(&mut self.session, input) {
             match effect {
-                Effect::Start(id, task) => self.jobs.push((id, task)),
+                Effect::Start(id, task) => self.jobs.push((id, *task)),
                 Effect::Stop(id) => self.stopped.push(id),
                 Effect::SaveSettings => self.saved += 1,
             }

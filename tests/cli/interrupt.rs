@@ -1,9 +1,7 @@
 //! Ctrl-C leaves no half-written file.
 #![cfg(unix)]
 
-mod cli_support;
-
-use cli_support::{Invented, Workplace, table};
+use crate::support::{Invented, Workplace, table};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 

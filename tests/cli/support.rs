@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Invented specimens: genera far apart, species of a genus near, specimens of a species nearly the same.
-pub struct Invented {
-    pub genera: usize,
-    pub species_per_genus: usize,
-    pub specimens_per_species: usize,
+pub(crate) struct Invented {
+    pub(crate) genera: usize,
+    pub(crate) species_per_genus: usize,
+    pub(crate) specimens_per_species: usize,
 }
 
-pub struct Specimen {
-    pub id: String,
-    pub genus: String,
-    pub species: String,
-    pub bin: String,
-    pub sequence: String,
-    pub split: &'static str,
+pub(crate) struct Specimen {
+    pub(crate) id: String,
+    pub(crate) genus: String,
+    pub(crate) species: String,
+    pub(crate) bin: String,
+    pub(crate) sequence: String,
+    pub(crate) split: &'static str,
 }
 
 fn mutated(sequence: &[u8], share: f64, rng: &mut impl Rng) -> Vec<u8> {
@@ -31,7 +31,7 @@ fn mutated(sequence: &[u8], share: f64, rng: &mut impl Rng) -> Vec<u8> {
 impl Invented {
     /// The specimens, in an order in which species are mixed. The last species of each genus is `test_unseen`, of the others the
     /// last specimen is `test` and the rest `train`.
-    pub fn specimens(&self) -> Vec<Specimen> {
+    pub(crate) fn specimens(&self) -> Vec<Specimen> {
         let root = FrameProfile::bundled().consensus();
         let mut rng = Seed(11).stream("invented barcodes");
         let mut all = Vec::new();
@@ -68,7 +68,7 @@ impl Invented {
 }
 
 /// A table of the specimens in a layout with the usual column names.
-pub fn table(specimens: &[Specimen]) -> String {
+pub(crate) fn table(specimens: &[Specimen]) -> String {
     let mut text = String::from("processid,genus,species,dna_bin,dna_barcode,split\n");
     for Specimen { id, genus, species, bin, sequence, split } in specimens {
         let _ = writeln!(text, "{id},{genus},{species},{bin},{sequence},{split}");
@@ -77,32 +77,32 @@ pub fn table(specimens: &[Specimen]) -> String {
 }
 
 /// A folder for one test, with the program's cache inside.
-pub struct Workplace {
+pub(crate) struct Workplace {
     folder: tempfile::TempDir,
 }
 
 impl Workplace {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a temporary folder can be made") }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, text).expect("the temporary folder can be written to");
         path
     }
 
     /// Writes 48 invented specimens: 4 genera of 3 species of 4.
-    pub fn write_survey(&self, name: &str) -> PathBuf {
+    pub(crate) fn write_survey(&self, name: &str) -> PathBuf {
         self.write(name, &table(&survey()))
     }
 
     /// The program, not run yet.
-    pub fn program(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_barcodescope"));
         command.args(arguments).current_dir(self.folder.path());
         command.env("XDG_CACHE_HOME", self.path("cache")).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
@@ -110,12 +110,12 @@ impl Workplace {
     }
 
     /// Runs the program to its end.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.program(arguments).output().expect("the program starts")
     }
 
     /// Runs the program, which must succeed; answers its standard output.
-    pub fn run_well(&self, arguments: &[&str]) -> String {
+    pub(crate) fn run_well(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?} failed: {errors}");
@@ -123,13 +123,13 @@ impl Workplace {
     }
 
     /// Runs the program with `--json`; answers what it printed.
-    pub fn run_json(&self, arguments: &[&str]) -> serde_json::Value {
+    pub(crate) fn run_json(&self, arguments: &[&str]) -> serde_json::Value {
         let printed = self.run_well(&[arguments, &["--json"]].concat());
         serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error} in {printed}"))
     }
 
     /// Rows of a table, without the header, and the header.
-    pub fn read_table(&self, name: &str) -> (Vec<String>, Vec<Vec<String>>) {
+    pub(crate) fn read_table(&self, name: &str) -> (Vec<String>, Vec<Vec<String>>) {
         let mut reader = csv::Reader::from_path(self.path(name)).expect("the table was written");
         let header = reader.headers().expect("it has a header").iter().map(str::to_owned).collect();
         let rows = reader.records().map(|row| row.expect("rows are whole").iter().map(str::to_owned).collect());
@@ -137,12 +137,12 @@ impl Workplace {
     }
 
     /// Names of what lies in the folder, hidden files too.
-    pub fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         names_in(self.folder.path())
     }
 }
 
-pub fn names_in(folder: &Path) -> Vec<String> {
+pub(crate) fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("the folder is there");
     let mut names: Vec<String> =
         entries.map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned()).collect();
@@ -150,10 +150,10 @@ pub fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-pub fn survey() -> Vec<Specimen> {
+pub(crate) fn survey() -> Vec<Specimen> {
     Invented { genera: 4, species_per_genus: 3, specimens_per_species: 4 }.specimens()
 }
 
-pub fn ids(rows: &[Vec<String>]) -> Vec<&str> {
+pub(crate) fn ids(rows: &[Vec<String>]) -> Vec<&str> {
     rows.iter().map(|row| row[0].as_str()).collect()
 }

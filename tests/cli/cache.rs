@@ -1,8 +1,6 @@
 //! The cache of embeddings as the command line uses it.
 
-mod cli_support;
-
-use cli_support::Workplace;
+use crate::support::Workplace;
 use std::path::PathBuf;
 
 fn packs(place: &Workplace) -> Vec<PathBuf> {

@@ -3,9 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
 #![cfg(unix)]
 
-mod cli_support;
-
-use cli_support::{Invented, Workplace, table};
+use crate::support::{Invented, Workplace, table};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 

@@ -1,10 +1,6 @@
 //! The command line as scripts depend on it: names, files, columns, JSON and exit codes.
 
-#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
-
-mod cli_support;
-
-use cli_support::{Workplace, ids, survey, table};
+use crate::support::{Workplace, ids, survey, table};
 use serde_json::Value;
 
 fn text(bytes: &[u8]) -> String {
@@ -389,7 +385,7 @@ fn the_demo_writes_a_report_with_pictures_that_says_it_is_simulated() {
     let place = Workplace::new();
     let facts = place.run_json(&["demo", "--specimens", "80", "-o", "here"]);
     assert_eq!(facts["simulated"], true);
-    let names = cli_support::names_in(&place.path("here"));
+    let names = crate::support::names_in(&place.path("here"));
     for ending in [".html", ".svg", ".png", ".csv"] {
         assert!(names.iter().any(|name| name.ends_with(ending)), "no {ending} in {names:?}");
     }

@@ -1,8 +1,5 @@
 //! Invented barcodes and the program to run on them.
 
-#![allow(dead_code, reason = "every test uses its part")]
-#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
-
 use barcodescope::data::frame::FrameProfile;
 use barcodescope::seed::Seed;
 use rand::Rng;
@@ -12,18 +9,18 @@ use std::process::{Command, Output};
 
 /// Invented specimens: genera far apart, species of a genus near, specimens of a species nearly the same.
 pub(crate) struct Invented {
-    pub genera: usize,
-    pub species_per_genus: usize,
-    pub specimens_per_species: usize,
+    pub(crate) genera: usize,
+    pub(crate) species_per_genus: usize,
+    pub(crate) specimens_per_species: usize,
 }
 
 pub(crate) struct Specimen {
-    pub id: String,
-    pub genus: String,
-    pub species: String,
-    pub bin: String,
-    pub sequence: String,
-    pub split: &'static str,
+    pub(crate) id: String,
+    pub(crate) genus: String,
+    pub(crate) species: String,
+    pub(crate) bin: String,
+    pub(crate) sequence: String,
+    pub(crate) split: &'static str,
 }
 
 fn mutated(sequence: &[u8], share: f64, rng: &mut impl Rng) -> Vec<u8> {

@@ -1,10 +1,6 @@
 //! The cache of embeddings as the command line uses it.
 
-#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
-
-mod cli_support;
-
-use cli_support::Workplace;
+use crate::support::Workplace;
 use std::path::PathBuf;
 
 fn packs(place: &Workplace) -> Vec<PathBuf> {

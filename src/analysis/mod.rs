@@ -3,6 +3,7 @@
 pub mod agreement;
 pub mod alignment;
 mod apart;
+mod centred;
 pub mod classify;
 pub mod cluster;
 pub mod concordance;

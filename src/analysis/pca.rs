@@ -6,14 +6,14 @@
 //! are not used (they are divided by the number of components, and their ratio is over the kept ones only).
 
 use super::apart::run_apart;
-use super::eigen::{fix_signs, orthonormalise, symmetric_eigen};
+use super::centred::{Centred, CentredError, Components, mean_of};
+use super::eigen::{fix_signs, orthonormalise};
 use crate::progress::{Cancelled, Observer, Progress};
 use crate::seed::Seed;
 use linfa::Dataset;
 use linfa::traits::Fit;
 use ndarray::{Array1, Array2, ArrayView2, Axis, Slice, s};
 use rand::Rng;
-use rayon::prelude::*;
 
 /// Why there are no principal components.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -46,6 +46,16 @@ pub enum PcaError {
     NotConverged,
 }
 
+impl From<CentredError> for PcaError {
+    fn from(error: CentredError) -> Self {
+        match error {
+            CentredError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            CentredError::NotFinite { row, column } => Self::NotFinite { row, column },
+            CentredError::NotConverged => Self::NotConverged,
+        }
+    }
+}
+
 /// Principal components of `N` vectors of length `D`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pca {
@@ -73,10 +83,10 @@ impl Pca {
 
 /// Rows that are centred in f64 at a time: bounds the memory and the time between two looks at the observer.
 const ROWS: usize = 2048;
-/// Columns of the covariance that one thread adds up.
-const TILE: usize = 64;
 /// linfa copies everything as f64 twice; above this many numbers (256 MB) the covariance is cheaper.
 const LINFA_NUMBERS: usize = 1 << 25;
+/// LOBPCG slows down with the square of the components; above this many the exact problem is as fast.
+const LINFA_COMPONENTS: usize = 16;
 /// Variances below this share of the largest are rounding, not data.
 const RANK_CUTOFF: f64 = 1e-12;
 /// How exactly a component must solve the eigenproblem, relative to the largest variance.
@@ -94,7 +104,8 @@ pub fn pca(vectors: ArrayView2<'_, f32>, components: usize, observer: &dyn Obser
     if rows == 0 || columns == 0 || components == 0 {
         return Err(PcaError::Empty { rows, columns, components });
     }
-    let centred = Centred::new(vectors)?;
+    let mean = mean_of(vectors.reborrow(), observer)?;
+    let centred = Centred { vectors: vectors.reborrow(), mean: &mean };
     observer.progress(Progress::new(STAGE, 0, rows, UNIT))?;
     let total_variance = centred.total_variance(observer)?;
     let wanted = components.min(columns).min(rows - 1);
@@ -108,13 +119,13 @@ pub fn pca(vectors: ArrayView2<'_, f32>, components: usize, observer: &dyn Obser
     };
     let Eigen { values, vectors: mut directions } = found;
     fix_signs(&mut directions);
-    let projected = centred.project(&directions, observer)?;
+    let projected = centred.project(&directions, STAGE, observer)?;
     Ok(Pca {
         projected,
         explained_ratio: values.mapv(|value| (value / total_variance).min(1.0)),
         explained_variance: values,
         components: directions,
-        mean: centred.mean,
+        mean,
     })
 }
 
@@ -136,25 +147,7 @@ impl Eigen {
     }
 }
 
-/// Vectors seen through their mean, a block of rows at a time.
-struct Centred<'a> {
-    vectors: ArrayView2<'a, f32>,
-    mean: Array1<f64>,
-}
-
-impl<'a> Centred<'a> {
-    fn new(vectors: ArrayView2<'a, f32>) -> Result<Self, PcaError> {
-        let mut mean = Array1::<f64>::zeros(vectors.ncols());
-        for (row, vector) in vectors.rows().into_iter().enumerate() {
-            if let Some(column) = vector.iter().position(|value| !value.is_finite()) {
-                return Err(PcaError::NotFinite { row, column });
-            }
-            mean.zip_mut_with(&vector, |sum, &value| *sum += f64::from(value));
-        }
-        mean /= vectors.nrows() as f64;
-        Ok(Self { vectors, mean })
-    }
-
+impl Centred<'_> {
     fn rows(&self) -> usize {
         self.vectors.nrows()
     }
@@ -168,7 +161,7 @@ impl<'a> Centred<'a> {
         for start in (0..self.rows()).step_by(ROWS) {
             observer.progress(Progress::new(STAGE, start, self.rows(), UNIT))?;
             let end = (start + ROWS).min(self.rows());
-            let block = self.vectors.slice_axis(Axis(0), Slice::from(start..end)).mapv(f64::from) - &self.mean;
+            let block = self.vectors.slice_axis(Axis(0), Slice::from(start..end)).mapv(f64::from) - self.mean;
             work(start, &block)?;
         }
         Ok(())
@@ -187,26 +180,6 @@ impl<'a> Centred<'a> {
         Ok(if variance > rounding { variance } else { 0.0 })
     }
 
-    /// `Xᵀ X / (N - 1)`, `[D,D]`, added up in a fixed order whatever the number of threads.
-    fn covariance(&self, observer: &dyn Observer) -> Result<Array2<f64>, PcaError> {
-        let size = self.mean.len();
-        let mut covariance = Array2::<f64>::zeros((size, size));
-        self.for_blocks(observer, |_, block| {
-            let tiles: Vec<_> = covariance.axis_chunks_iter_mut(Axis(0), TILE).enumerate().collect();
-            tiles.into_par_iter().for_each(|(tile, mut part)| {
-                let first = tile * TILE;
-                let rows = block.slice(s![.., first..first + part.nrows()]);
-                // Only up to the diagonal: the eigensolver reads the lower triangle.
-                let upto = first + part.nrows();
-                let mut lower = part.slice_mut(s![.., ..upto]);
-                ndarray::linalg::general_mat_mul(1.0, &rows.t(), &block.slice(s![.., ..upto]), 1.0, &mut lower);
-            });
-            Ok(())
-        })?;
-        covariance /= (self.rows() - 1) as f64;
-        Ok(covariance)
-    }
-
     /// `directions · Cᵀ C / (N - 1)`, `[K,D]`: the covariance applied without forming it.
     fn covariance_times(&self, directions: &Array2<f64>, observer: &dyn Observer) -> Result<Array2<f64>, PcaError> {
         let mut product = Array2::<f64>::zeros(directions.raw_dim());
@@ -217,28 +190,18 @@ impl<'a> Centred<'a> {
         product /= (self.rows() - 1) as f64;
         Ok(product)
     }
-
-    fn project(&self, directions: &Array2<f64>, observer: &dyn Observer) -> Result<Array2<f32>, PcaError> {
-        let mut projected = Array2::<f32>::zeros((self.rows(), directions.nrows()));
-        self.for_blocks(observer, |start, block| {
-            let part = block.dot(&directions.t()).mapv(|value| value as f32);
-            projected.slice_mut(s![start..start + part.nrows(), ..]).assign(&part);
-            Ok(())
-        })?;
-        Ok(projected)
-    }
 }
 
 /// What LOBPCG finds, if it can be shown to be right.
 fn by_linfa(centred: &Centred<'_>, wanted: usize, observer: &dyn Observer) -> Result<Option<Eigen>, PcaError> {
     let (rows, columns) = centred.vectors.dim();
-    // Its known weak ground, not worth the attempt: few rows, or a good part of all directions.
-    if wanted * 5 > rows.min(columns) || rows * columns > LINFA_NUMBERS {
+    // Its known weak ground, not worth the attempt: few rows, many components, or a good part of all directions.
+    if wanted > LINFA_COMPONENTS || wanted * 5 > rows.min(columns) || rows * columns > LINFA_NUMBERS {
         return Ok(None);
     }
     // Scaled by one number, so that its absolute tolerance means the same for every input.
     let total = centred.total_variance(observer)?.sqrt();
-    let records = (centred.vectors.mapv(f64::from) - &centred.mean) / total;
+    let records = (centred.vectors.mapv(f64::from) - centred.mean) / total;
     let at = Progress { stage: STAGE, done: 0, total: None, unit: UNIT };
     let fitted = run_apart(at, observer, move || {
         linfa_reduction::Pca::params(wanted).fit(&Dataset::from(records)).map(|model| model.components().to_owned())
@@ -302,24 +265,14 @@ fn largest_outside(centred: &Centred<'_>, directions: &Array2<f64>, observer: &d
     Ok(largest)
 }
 
-/// The exact eigenproblem: of the covariance `[D,D]`, or of the rows' inner products `[N,N]` where there are fewer rows.
+/// The exact eigenproblem.
 fn exact(centred: &Centred<'_>, wanted: usize, observer: &dyn Observer) -> Result<Eigen, PcaError> {
-    let (rows, columns) = centred.vectors.dim();
-    if columns <= rows {
-        let (values, vectors) = eigen_apart(centred.covariance(observer)?, observer)?;
-        return Ok(Eigen::leading(&values, &vectors, wanted));
+    let Components { variance, mut directions } = centred.components(wanted, RANK_CUTOFF, observer)?;
+    // Directions of the smallest variances, found through the rows' inner products, are not quite at right angles.
+    if centred.rows() < centred.mean.len() {
+        orthonormalise(&mut directions);
     }
-    let all = centred.vectors.mapv(f64::from) - &centred.mean;
-    let (values, vectors) = eigen_apart(all.dot(&all.t()) / (rows - 1) as f64, observer)?;
-    let by_rows = Eigen::leading(&values, &vectors, wanted);
-    let mut directions = by_rows.vectors.dot(&all);
-    orthonormalise(&mut directions);
-    Ok(Eigen { values: by_rows.values, vectors: directions })
-}
-
-fn eigen_apart(matrix: Array2<f64>, observer: &dyn Observer) -> Result<(Array1<f64>, Array2<f64>), PcaError> {
-    let at = Progress { stage: STAGE, done: 0, total: None, unit: UNIT };
-    run_apart(at, observer, move || symmetric_eigen(matrix.view()))?.flatten().ok_or(PcaError::NotConverged)
+    Ok(Eigen { values: variance, vectors: directions })
 }
 
 #[cfg(test)]
@@ -350,7 +303,8 @@ mod tests {
 
     /// Components, orthonormality and variances against the plain definition.
     fn assert_solves(vectors: &Array2<f32>, found: &Pca) {
-        let centred = Centred::new(vectors.view()).unwrap();
+        let mean = mean_of(vectors.view(), &Silent).unwrap();
+        let centred = Centred { vectors: vectors.view(), mean: &mean };
         let k = found.components.nrows();
         let overlap = found.components.dot(&found.components.t()) - Array2::<f64>::eye(k);
         assert!(overlap.iter().all(|value| value.abs() < 1e-7), "not orthonormal: {overlap}");
@@ -381,7 +335,8 @@ mod tests {
     #[test]
     fn linfa_and_the_exact_eigenproblem_agree_where_both_may_answer() {
         let x = gaussian(400, 30, |column| 1.0 + 10.0 / (1 + column) as f64);
-        let centred = Centred::new(x.view()).unwrap();
+        let mean = mean_of(x.view(), &Silent).unwrap();
+        let centred = Centred { vectors: x.view(), mean: &mean };
         let fast = by_linfa(&centred, 3, &Silent).unwrap().expect("easy for LOBPCG");
         let slow = exact(&centred, 3, &Silent).unwrap();
         for i in 0..3 {
@@ -393,7 +348,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_not_believed() {
         let x = gaussian(200, 12, |column| (12 - column) as f64);
-        let centred = Centred::new(x.view()).unwrap();
+        let mean = mean_of(x.view(), &Silent).unwrap();
+        let centred = Centred { vectors: x.view(), mean: &mean };
         let right = exact(&centred, 4, &Silent).unwrap().vectors;
         let verdict =
             |directions: Array2<f64>, wanted| checked(&centred, &directions, wanted, &Silent).unwrap().is_some();

@@ -5,18 +5,10 @@
 //! variance (Kessy, Lewin & Strimmer 2018, The American Statistician 72, "PCA whitening"). The transform is fitted on one set
 //! of vectors, the references, and applied to any.
 
+use super::centred::{Centred, CentredError, mean_of};
 use crate::data::reading::TransformKind;
-use crate::progress::{Cancelled, Observer, Progress};
-use faer::diag::Diag;
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatMut, MatRef, Par};
-use ndarray::{Array2, ArrayView2, CowArray, Ix2, s};
-use rayon::prelude::*;
-use std::ops::Range;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use crate::progress::{Cancelled, Observer};
+use ndarray::{Array1, Array2, ArrayView2, CowArray, Ix2};
 
 /// Components with less than this share of the largest variance are rounding noise or constant columns, and are left out.
 pub const LEAST_VARIANCE_SHARE: f64 = 1e-6;
@@ -76,10 +68,27 @@ pub struct Transform {
     /// Number of vectors that it was fitted on.
     fitted_on: usize,
     dim: usize,
-    /// Mean of the fitted vectors, `[D]`; empty for [`TransformKind::None`].
-    mean: Vec<f64>,
-    /// Principal components over their standard deviations, `[D,K]`; only when whitening.
-    scaled_components: Option<Mat<f64>>,
+    steps: Steps,
+}
+
+/// What is done to a vector.
+#[derive(Debug, Clone)]
+enum Steps {
+    Nothing,
+    /// Less the mean `[D]`.
+    Centre(Array1<f64>),
+    /// Less the mean `[D]`, times the principal components over their standard deviations, `[K,D]`.
+    Whiten(Array1<f64>, Array2<f64>),
+}
+
+impl From<CentredError> for TransformError {
+    fn from(error: CentredError) -> Self {
+        match error {
+            CentredError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            CentredError::NotFinite { row, .. } => Self::NotFinite { row },
+            CentredError::NotConverged => Self::NoConvergence,
+        }
+    }
 }
 
 impl Transform {
@@ -107,16 +116,24 @@ impl Transform {
         if found < needed {
             return Err(TransformError::TooFew { transform: kind, needed, found });
         }
-        let mut transform = Self { kind, fitted_on: found, dim, mean: Vec::new(), scaled_components: None };
-        if kind != TransformKind::None {
-            transform.mean = mean(vectors, observer)?;
-        }
-        if let TransformKind::Whiten(limit) = kind {
-            let centred = Centred { vectors: vectors.reborrow(), mean: &transform.mean };
-            let spread = Spread::of(&centred, limit.unwrap_or(usize::MAX), observer)?;
-            transform.scaled_components = Some(spread.ok_or(TransformError::Constant { transform: kind, found })?);
-        }
-        Ok(transform)
+        let steps = match kind {
+            TransformKind::None => Steps::Nothing,
+            TransformKind::Centre => Steps::Centre(mean_of(vectors, observer)?),
+            TransformKind::Whiten(limit) => {
+                let mean = mean_of(vectors.reborrow(), observer)?;
+                let centred = Centred { vectors: vectors.reborrow(), mean: &mean };
+                let mut components = centred.components(limit.unwrap_or(usize::MAX), LEAST_VARIANCE_SHARE, observer)?;
+                if components.variance.is_empty() {
+                    return Err(TransformError::Constant { transform: kind, found });
+                }
+                for (mut direction, variance) in components.directions.rows_mut().into_iter().zip(&components.variance)
+                {
+                    direction /= variance.sqrt();
+                }
+                Steps::Whiten(mean, components.directions)
+            }
+        };
+        Ok(Self { kind, fitted_on: found, dim, steps })
     }
 
     /// Transforms vectors `[N,D]` to `[N,K]`. Every row by itself: the result does not depend on its neighbours.
@@ -128,44 +145,24 @@ impl Transform {
         vectors: ArrayView2<'a, f32>,
         observer: &dyn Observer,
     ) -> Result<CowArray<'a, f32, Ix2>, TransformError> {
-        const BLOCK_ROWS: usize = 256;
-        let (rows, given) = vectors.dim();
+        let given = vectors.ncols();
         if given != self.dim {
             return Err(TransformError::Dimensions { fitted: self.dim, given });
         }
-        if self.kind == TransformKind::None {
-            return Ok(vectors.into());
-        }
-        let (centred, width) = (Centred { vectors: vectors.reborrow(), mean: &self.mean }, self.output_dim());
-        let mut transformed = Array2::zeros((rows, width));
-        let numbers = transformed.as_slice_mut().expect("made in standard order");
-        numbers.par_chunks_mut((BLOCK_ROWS * width).max(1)).enumerate().try_for_each(|(block, out)| {
-            let start = block * BLOCK_ROWS;
-            observer.progress(Progress::new("transforming the embeddings", start, rows, "barcodes"))?;
-            self.apply_block(&centred, start..(start + BLOCK_ROWS).min(rows), out);
-            Ok::<(), Cancelled>(())
-        })?;
-        Ok(transformed.into())
-    }
-
-    fn apply_block(&self, centred: &Centred<'_>, rows: Range<usize>, out: &mut [f32]) {
-        let (count, width) = (rows.len(), self.output_dim());
-        let mut block = vec![0.0; count * self.dim];
-        centred.fill_rows(rows, &mut block);
-        if let Some(components) = &self.scaled_components {
-            // In f64, so that what the kernel does at the edges of a block is rounded away: identical embeddings stay identical.
-            let mut product = vec![0.0; count * width];
-            matmul(
-                MatMut::from_row_major_slice_mut(&mut product, count, width),
-                Accum::Replace,
-                MatRef::from_row_major_slice(&block, count, self.dim),
-                components.as_ref(),
-                1.0,
-                Par::Seq,
-            );
-            block = product;
-        }
-        out.iter_mut().zip(block).for_each(|(to, from)| *to = from as f32);
+        Ok(match &self.steps {
+            Steps::Nothing => vectors.into(),
+            Steps::Centre(mean) => {
+                let mut centred = vectors.to_owned();
+                for mut row in centred.rows_mut() {
+                    row.zip_mut_with(mean, |value, mean| *value = (f64::from(*value) - mean) as f32);
+                }
+                centred.into()
+            }
+            Steps::Whiten(mean, components) => {
+                let centred = Centred { vectors: vectors.reborrow(), mean };
+                centred.project(components, "transforming the embeddings", observer)?.into()
+            }
+        })
     }
 
     /// What was asked for.
@@ -180,7 +177,10 @@ impl Transform {
 
     /// Dimensions of the vectors that come out, `K`.
     pub fn output_dim(&self) -> usize {
-        self.scaled_components.as_ref().map_or(self.dim, Mat::ncols)
+        match &self.steps {
+            Steps::Nothing | Steps::Centre(_) => self.dim,
+            Steps::Whiten(_, components) => components.nrows(),
+        }
     }
 
     /// What was done, for reports.
@@ -196,229 +196,10 @@ impl Transform {
     }
 }
 
-/// Mean vector `[D]`, or the first row that is not finite.
-fn mean(vectors: ArrayView2<'_, f32>, observer: &dyn Observer) -> Result<Vec<f64>, TransformError> {
-    const BLOCK_ROWS: usize = 1024;
-    let (rows, dim) = vectors.dim();
-    let starts: Vec<usize> = (0..rows).step_by(BLOCK_ROWS).collect();
-    // Blocks are fixed and added in order, so that the sum does not depend on the threads.
-    let sums: Vec<Result<Vec<f64>, TransformError>> = starts
-        .into_par_iter()
-        .map(|start| {
-            observer.progress(Progress::new("averaging the embeddings", start, rows, "barcodes"))?;
-            let mut sum = vec![0.0; dim];
-            for row in start..(start + BLOCK_ROWS).min(rows) {
-                sum.iter_mut().zip(vectors.row(row)).for_each(|(sum, &value)| *sum += f64::from(value));
-                if !vectors.row(row).iter().all(|value| value.is_finite()) {
-                    return Err(TransformError::NotFinite { row });
-                }
-            }
-            Ok(sum)
-        })
-        .collect();
-    let mut mean = vec![0.0; dim];
-    for sum in sums {
-        mean.iter_mut().zip(sum?).for_each(|(mean, sum)| *mean += sum / rows as f64);
-    }
-    Ok(mean)
-}
-
-/// Vectors `[N,D]` less their mean.
-struct Centred<'a> {
-    vectors: ArrayView2<'a, f32>,
-    mean: &'a [f64],
-}
-
-impl Centred<'_> {
-    /// Writes `rows` as `[rows, D]`.
-    fn fill_rows(&self, rows: Range<usize>, out: &mut [f64]) {
-        for (out, row) in out.chunks_exact_mut(self.mean.len().max(1)).zip(rows) {
-            let values = self.vectors.row(row);
-            out.iter_mut()
-                .zip(values.iter().zip(self.mean))
-                .for_each(|(out, (&value, mean))| *out = f64::from(value) - mean);
-        }
-    }
-
-    /// Writes the dimensions `columns` of all vectors as `[columns, N]`.
-    fn fill_columns(&self, columns: Range<usize>, out: &mut [f64]) {
-        for (out, column) in out.chunks_exact_mut(self.vectors.nrows()).zip(columns) {
-            let values = self.vectors.slice(s![.., column]);
-            out.iter_mut().zip(values).for_each(|(out, &value)| *out = f64::from(value) - self.mean[column]);
-        }
-    }
-}
-
-/// Largest eigenvalues of the scatter matrix, descending, with their vectors as columns.
-struct Spread {
-    scatter: Vec<f64>,
-    vectors: Mat<f64>,
-}
-
-impl Spread {
-    /// At most `limit` principal components over their standard deviations, `[D,K]`; `None` if nothing varies.
-    fn of(centred: &Centred<'_>, limit: usize, observer: &dyn Observer) -> Result<Option<Mat<f64>>, TransformError> {
-        // N vectors span at most N - 1 dimensions, so for few vectors the problem between vectors is the smaller one.
-        let (rows, dim) = centred.vectors.dim();
-        let first = centred.vectors.row(0);
-        // Asked of the values themselves: the mean of equal values is off by a rounding error, which would pass for spread.
-        if centred.vectors.rows().into_iter().all(|row| row == first) {
-            return Ok(None);
-        }
-        if rows < dim {
-            Self::by_vectors(centred, limit, observer)
-        } else {
-            Self::by_dimensions(centred, limit, observer)
-        }
-    }
-
-    /// Through the scatter matrix `[D,D]`.
-    fn by_dimensions(
-        centred: &Centred<'_>,
-        limit: usize,
-        observer: &dyn Observer,
-    ) -> Result<Option<Mat<f64>>, TransformError> {
-        let (rows, dim) = centred.vectors.dim();
-        let fill = |range: Range<usize>, out: &mut [f64]| centred.fill_rows(range, out);
-        let scatter = products_of_columns(rows, dim, &fill, observer)?;
-        let spread = Self::leading(scatter, limit, observer)?;
-        Ok(spread.map(|spread| spread.scaled(rows)))
-    }
-
-    /// Through the products between vectors, `[N,N]`, which have the same eigenvalues.
-    fn by_vectors(
-        centred: &Centred<'_>,
-        limit: usize,
-        observer: &dyn Observer,
-    ) -> Result<Option<Mat<f64>>, TransformError> {
-        let (rows, dim) = centred.vectors.dim();
-        let fill = |range: Range<usize>, out: &mut [f64]| centred.fill_columns(range, out);
-        let products = products_of_columns(dim, rows, &fill, observer)?;
-        let Some(mut spread) = Self::leading(products, limit, observer)? else { return Ok(None) };
-        let mut columns = vec![0.0; dim * rows];
-        centred.fill_columns(0..dim, &mut columns);
-        let mut vectors = Mat::zeros(dim, spread.scatter.len());
-        let columns = MatRef::from_row_major_slice(&columns, dim, rows);
-        matmul(vectors.as_mut(), Accum::Replace, columns, spread.vectors.as_ref(), 1.0, Par::Seq);
-        for (component, scatter) in spread.scatter.iter().enumerate() {
-            vectors.col_mut(component).iter_mut().for_each(|value| *value /= scatter.sqrt());
-        }
-        spread.vectors = vectors;
-        Ok(Some(spread.scaled(rows)))
-    }
-
-    fn leading(symmetric: Mat<f64>, limit: usize, observer: &dyn Observer) -> Result<Option<Self>, TransformError> {
-        let (values, vectors) = eigen(symmetric, observer)?;
-        let largest = values.last().copied().unwrap_or(0.0);
-        let kept = values.iter().rev().take(limit).take_while(|&&value| value > LEAST_VARIANCE_SHARE * largest).count();
-        if largest <= 0.0 || kept == 0 {
-            return Ok(None);
-        }
-        let last = values.len() - 1;
-        let scatter = (0..kept).map(|component| values[last - component]).collect();
-        let vectors = Mat::from_fn(vectors.nrows(), kept, |row, component| vectors[(row, last - component)]);
-        Ok(Some(Self { scatter, vectors }))
-    }
-
-    /// Components over their standard deviations, each with its largest coefficient positive.
-    fn scaled(self, rows: usize) -> Mat<f64> {
-        let mut components = self.vectors;
-        for (component, scatter) in self.scatter.iter().enumerate() {
-            let column = components.col(component);
-            let largest =
-                column.iter().fold(0.0f64, |largest, &value| if value.abs() > largest.abs() { value } else { largest });
-            let factor = (scatter / (rows - 1) as f64).sqrt().recip() * largest.signum();
-            components.col_mut(component).iter_mut().for_each(|value| *value *= factor);
-        }
-        components
-    }
-}
-
-/// Products between all columns of a matrix `[rows, width]`, `[width, width]`, in f64; `fill` writes rows of the matrix.
-///
-/// Every tile of the result adds up the rows in the same order whatever the threads do.
-fn products_of_columns(
-    rows: usize,
-    width: usize,
-    fill: &(dyn Fn(Range<usize>, &mut [f64]) + Sync),
-    observer: &dyn Observer,
-) -> Result<Mat<f64>, Cancelled> {
-    const TILE: usize = 128;
-    const PANEL_NUMBERS: usize = 4 << 20;
-    let starts: Vec<usize> = (0..width).step_by(TILE).collect();
-    let tile_width = |start: usize| TILE.min(width - start);
-    let mut tiles: Vec<(usize, usize, Mat<f64>)> = starts
-        .iter()
-        .flat_map(|&i| starts.iter().take_while(move |&&j| j <= i).map(move |&j| (i, j)))
-        .map(|(i, j)| (i, j, Mat::zeros(tile_width(i), tile_width(j))))
-        .collect();
-    let panel_rows = (PANEL_NUMBERS / width.max(1)).clamp(64, 4096);
-    for start in (0..rows).step_by(panel_rows) {
-        let panel = filled(start..(start + panel_rows).min(rows), width, fill);
-        let panel = MatRef::from_row_major_slice(&panel, panel.len() / width, width);
-        let at = Progress::new("measuring how the embeddings vary", start, rows, "rows");
-        tiles.par_iter_mut().try_for_each(|(i, j, tile)| {
-            let columns = |start: usize| panel.subcols(start, tile_width(start));
-            matmul(tile.as_mut(), Accum::Add, columns(*i).transpose(), columns(*j), 1.0, Par::Seq);
-            observer.progress(at)
-        })?;
-    }
-    let mut whole = Mat::zeros(width, width);
-    for (i, j, tile) in tiles {
-        for (row, column) in (0..tile.nrows()).flat_map(|row| (0..tile.ncols()).map(move |column| (row, column))) {
-            whole[(i + row, j + column)] = tile[(row, column)];
-            whole[(j + column, i + row)] = tile[(row, column)];
-        }
-    }
-    Ok(whole)
-}
-
-fn filled(rows: Range<usize>, width: usize, fill: &(dyn Fn(Range<usize>, &mut [f64]) + Sync)) -> Vec<f64> {
-    const BLOCK_ROWS: usize = 64;
-    let mut panel = vec![0.0; rows.len() * width];
-    panel.par_chunks_mut((BLOCK_ROWS * width).max(1)).enumerate().for_each(|(block, out)| {
-        let start = rows.start + block * BLOCK_ROWS;
-        fill(start..start + out.len() / width, out);
-    });
-    panel
-}
-
-/// Eigenvalues, ascending, and eigenvectors as columns of a symmetric matrix.
-///
-/// The computation can't be interrupted, so it has its own thread, and who waits can be. It uses one core: more gain
-/// little, and the result must not depend on their number.
-fn eigen(symmetric: Mat<f64>, observer: &dyn Observer) -> Result<(Vec<f64>, Mat<f64>), TransformError> {
-    const PATIENCE: Duration = Duration::from_millis(50);
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let size = symmetric.nrows();
-        let mut values = Diag::zeros(size);
-        let mut vectors = Mat::zeros(size, size);
-        let scratch = self_adjoint_evd_scratch::<f64>(size, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-        let mut memory = MemBuffer::new(scratch);
-        let stack = MemStack::new(&mut memory);
-        let vectors_out = Some(vectors.as_mut());
-        let outcome =
-            self_adjoint_evd(symmetric.as_ref(), values.as_mut(), vectors_out, Par::Seq, stack, Default::default());
-        let values: Vec<f64> = values.column_vector().iter().copied().collect();
-        // Nobody listens any more after a cancellation.
-        let _ = sender.send(outcome.map(|()| (values, vectors)));
-    });
-    loop {
-        match receiver.recv_timeout(PATIENCE) {
-            Ok(outcome) => return outcome.map_err(|_| TransformError::NoConvergence),
-            Err(RecvTimeoutError::Timeout) => {
-                observer.progress(Progress::new("finding the principal components", 0, 1, "steps"))?;
-            }
-            Err(RecvTimeoutError::Disconnected) => return Err(TransformError::NoConvergence),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Silent;
+    use crate::progress::{Progress, Silent};
     use crate::seed::Seed;
     use ndarray::{Axis, array};
     use rand::Rng;
@@ -473,20 +254,6 @@ mod tests {
         assert!(whitened.mean_axis(Axis(0)).unwrap().iter().all(|mean| mean.abs() < 1e-6));
         let covariance = whitened.t().dot(&whitened) / 2999.0;
         assert_near(&covariance.mapv(|value| value as f32), &Array2::eye(150), 1e-5);
-    }
-
-    #[test]
-    fn few_vectors_and_many_dimensions_give_the_same_components_by_either_route() {
-        let vectors = random(60, 50, "routes");
-        let mean = mean(vectors.view(), &Silent).unwrap();
-        let centred = Centred { vectors: vectors.view(), mean: &mean };
-        let [a, b] =
-            [Spread::by_dimensions, Spread::by_vectors].map(|route| route(&centred, 20, &Silent).unwrap().unwrap());
-        assert_eq!((a.nrows(), a.ncols()), (50, 20));
-        let worst = (0..50)
-            .flat_map(|row| (0..20).map(move |at| (row, at)))
-            .fold(0.0f64, |worst, at| worst.max((a[at] - b[at]).abs()));
-        assert!(worst < 1e-9, "{worst}");
     }
 
     #[test]

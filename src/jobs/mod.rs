@@ -8,12 +8,14 @@
 //! Both wake the window through one callback, at most thirty times a second.
 
 mod error;
+mod export;
 mod runner;
 mod task;
 mod waker;
 mod work;
 
 pub use error::{JobError, WorkError};
+pub use export::{Chosen, ColouredMap, Export};
 pub use runner::{Event, JobId, Kind, Live, Runner};
 pub use task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task};
 pub use work::{Workshop, WorkshopOptions};

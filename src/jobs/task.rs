@@ -1,5 +1,6 @@
 //! What there is to do and what comes of it: plain descriptions that hold shared data.
 
+use super::export::Export;
 use super::runner::Kind;
 use crate::data::dataset::Dataset;
 use crate::data::frame::FrameCheck;
@@ -39,6 +40,13 @@ pub struct ColumnQuestion {
     pub sample: Vec<Vec<String>>,
     /// What the columns seem to be.
     pub guess: ColumnMapping,
+}
+
+impl Opened {
+    /// Whether the specimens are made up: the demo is no file of the user's.
+    pub fn is_simulated(&self) -> bool {
+        self.paths.is_empty()
+    }
 }
 
 impl ColumnQuestion {
@@ -154,6 +162,13 @@ pub enum Task {
         /// How.
         settings: ClusterSettings,
     },
+    /// Write something to a file.
+    Export {
+        /// What.
+        what: Export,
+        /// Where to.
+        path: PathBuf,
+    },
     /// Find the specimens nearest to one.
     FindClosest {
         /// The specimens.
@@ -170,6 +185,7 @@ impl Task {
     pub fn kind(&self) -> Kind {
         match self {
             Self::FindClosest { .. } => Kind::Light,
+            Self::Export { .. } => Kind::Write,
             _ => Kind::Heavy,
         }
     }
@@ -186,6 +202,7 @@ impl Task {
             Self::Map { .. } => "Mapping the embeddings".to_owned(),
             Self::Classify { settings, .. } => format!("Naming specimens by {}", settings.method.title()),
             Self::Cluster { .. } => "Clustering".to_owned(),
+            Self::Export { path, .. } => format!("Saving {}", file_names(std::slice::from_ref(path))),
             Self::FindClosest { .. } => "Finding nearest specimens".to_owned(),
         }
     }
@@ -234,4 +251,6 @@ pub enum Output {
     Clusters(Arc<Clustering>),
     /// Of [`Task::FindClosest`].
     Closest(Arc<Closest>),
+    /// Of [`Task::Export`]: the file.
+    Saved(PathBuf),
 }

@@ -98,6 +98,10 @@ impl Workshop {
             Task::Cluster { dataset, embedded, settings } => {
                 Ok(Output::Clusters(Arc::new(cluster(&dataset, &embedded, &settings, observer)?)))
             }
+            Task::Export { what, path } => {
+                what.write(&path, observer)?;
+                Ok(Output::Saved(path))
+            }
             Task::FindClosest { dataset, embedded, row } => self.closest(&dataset, embedded, row, observer),
         }
     }

@@ -7,7 +7,7 @@ use crate::analysis::alignment::Aligner;
 use crate::analysis::classify::{VoteSettings, Votes, vote};
 use crate::analysis::kmer::{COUNTED_K, SHORTLIST_K, SHORTLIST_LENGTH};
 use crate::analysis::knn::Neighbours;
-use crate::analysis::metrics::{Scores, bootstrap_interval, scores};
+use crate::analysis::metrics::{Intervals, Scores, bootstrap_interval, bootstrap_intervals, scores};
 use crate::data::dataset::Dataset;
 use crate::data::reading::TransformKind;
 use crate::data::taxonomy::Field;
@@ -122,6 +122,26 @@ impl Classification {
     }
 }
 
+impl Classification {
+    /// 95 % intervals of all metrics by bootstrap over species; `None` where no query has a label.
+    ///
+    /// # Errors
+    /// A stop.
+    pub fn intervals(
+        &self,
+        query: &Dataset,
+        resamples: usize,
+        seed: Seed,
+        observer: &dyn Observer,
+    ) -> Result<Option<Intervals>, PipelineError> {
+        let species = query.labels(Field::Species);
+        let truth: Vec<Option<u32>> = self.calls.iter().map(|call| call.label).collect();
+        let predicted: Vec<Option<u32>> = self.calls.iter().map(|call| call.predicted).collect();
+        let groups: Vec<Option<u32>> = self.calls.iter().map(|call| species.code(call.row)).collect();
+        Ok(bootstrap_intervals(&truth, &predicted, &groups, resamples, seed, observer)?)
+    }
+}
+
 /// Names the specimens of `query` by the labelled specimens of a reference. References without the label are skipped; queries
 /// without it are predicted and left out of the metrics.
 ///
@@ -215,7 +235,9 @@ fn run(
     let predicted: Vec<Option<u32>> = calls.iter().map(|call| call.predicted).collect();
     let labelled = truth.iter().any(Option::is_some);
     let metrics = labelled.then(|| scores(&truth, &predicted, &names));
-    let interval = accuracy_interval(&calls, query.dataset, settings.seed);
+    let species = query.dataset.labels(Field::Species);
+    let groups: Vec<Option<u32>> = query_rows.iter().map(|&row| species.code(row)).collect();
+    let interval = accuracy_interval(&calls, &groups, settings.seed);
     Ok(Classification {
         rank: settings.rank,
         method: settings.method,
@@ -385,18 +407,14 @@ fn fill_identities(
 /// Resamples of the bootstrap.
 pub(super) const RESAMPLES: usize = 1000;
 
-fn accuracy_interval(calls: &[SpecimenCall], query: &Dataset, seed: Seed) -> Option<[f64; 2]> {
-    let labelled: Vec<&SpecimenCall> = calls.iter().filter(|call| call.label.is_some()).collect();
-    let correct: Vec<bool> = labelled.iter().map(|call| call.correct() == Some(true)).collect();
-    let rows: Vec<usize> = labelled.iter().map(|call| call.row).collect();
-    bootstrap_interval(&correct, &species_groups(query, &rows), RESAMPLES, seed)
-}
-
-/// The groups that a bootstrap over species resamples: one per species, and one for each specimen without one.
-pub(super) fn species_groups(dataset: &Dataset, rows: &[usize]) -> Vec<u32> {
-    let column = dataset.labels(Field::Species);
-    let first_free = column.distinct() as u32;
-    rows.iter().enumerate().map(|(at, &row)| column.code(row).unwrap_or(first_free + at as u32)).collect()
+fn accuracy_interval(calls: &[SpecimenCall], species: &[Option<u32>], seed: Seed) -> Option<[f64; 2]> {
+    let unnamed = species.iter().flatten().max().map_or(0, |&most| most + 1);
+    let labelled = calls.iter().zip(species).enumerate().filter_map(|(at, (call, species))| {
+        // A specimen without a species is a group of its own.
+        Some((call.correct()?, species.unwrap_or(unnamed + at as u32)))
+    });
+    let (correct, groups): (Vec<bool>, Vec<u32>) = labelled.unzip();
+    bootstrap_interval(&correct, &groups, RESAMPLES, seed)
 }
 
 fn provenance(

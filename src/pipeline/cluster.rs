@@ -5,7 +5,7 @@ use super::error::stop_or;
 use super::project::transformed;
 use super::{PipelineError, Provenance};
 use crate::analysis::agreement::{Agreement, agreement};
-use crate::analysis::cluster::{Clusters, Recipe, cluster as clusters_of};
+use crate::analysis::cluster::{ClusterError, Clusters, Recipe, cluster as clusters_of};
 use crate::analysis::concordance::{Concordance, concordance};
 use crate::analysis::umap::{UmapSettings, umap};
 use crate::data::dataset::Dataset;
@@ -49,7 +49,8 @@ pub struct ClusterSettings {
     pub recipe: ClusterRecipe,
     /// The label to compare with; `None` for BINs where there are any, else species.
     pub against: Option<Field>,
-    /// Transform of the embeddings, fitted on the file's unique barcodes; `None` as the model's settings say.
+    /// Transform of the embeddings, fitted on the file's unique barcodes; `None` as the model's settings say and
+    /// [`Embedded::transform_for`] limits.
     pub transform: Option<TransformKind>,
     /// Seed of UMAP.
     pub seed: Seed,
@@ -116,7 +117,7 @@ pub fn cluster(
     }
     let true_number = against.map(|field| dataset.labels(field).distinct());
     let mut provenance = embedded.describe(Provenance::new(settings.seed, &[dataset]));
-    let kind = settings.transform.unwrap_or(embedded.default_transform());
+    let kind = embedded.transform_for(settings.transform, embedded.vectors.nrows());
     let (vectors, description) = transformed(&embedded.vectors, kind, observer)?;
     provenance = provenance.with("transform", description);
     let (recipe, used_true_number) = match settings.recipe {
@@ -172,7 +173,10 @@ pub(super) fn groups(
     seed: Seed,
     observer: &dyn Observer,
 ) -> Result<Clusters, PipelineError> {
-    let failed = |error| stop_or(error, "grouping");
+    let failed = |error| match error {
+        ClusterError::NoGap => PipelineError::NoThreshold,
+        error => stop_or(error, "grouping"),
+    };
     match recipe {
         ClusterRecipe::Threshold { linkage, threshold } => {
             clusters_of(vectors, &Recipe::Threshold { linkage, threshold }, observer).map_err(failed)

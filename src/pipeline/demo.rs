@@ -275,18 +275,18 @@ impl Work<'_> {
         if super::cluster::default_against(self.dataset).is_some() {
             recipes.push(ClusterRecipe::Ward { clusters: None });
         }
-        recipes
-            .into_iter()
-            .map(|recipe| {
-                let settings = ClusterSettings {
-                    recipe,
-                    against: None,
-                    transform: self.settings.transform,
-                    seed: self.settings.seed,
-                };
-                cluster(self.dataset, self.embedded, &settings, self.observer)
-            })
-            .collect()
+        let mut results = Vec::new();
+        for recipe in recipes {
+            let settings =
+                ClusterSettings { recipe, against: None, transform: self.settings.transform, seed: self.settings.seed };
+            match cluster(self.dataset, self.embedded, &settings, self.observer) {
+                Ok(result) => results.push(result),
+                // The other recipes need no threshold.
+                Err(error @ PipelineError::NoThreshold) => self.observer.warn(&error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(results)
     }
 
     fn write_tables(&self, maps: &[Map], names: &[Classification], groups: &[Clustering]) -> Result<(), PipelineError> {

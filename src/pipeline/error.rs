@@ -52,6 +52,9 @@ pub enum PipelineError {
         /// How many there are.
         found: usize,
     },
+    /// No threshold was given for grouping, and the data suggest none.
+    #[error("no gap between nearer and farther barcodes is visible that would suggest a threshold; give one")]
+    NoThreshold,
     /// A setting that makes no sense with the data.
     #[error("{0}")]
     Setting(String),
@@ -118,6 +121,7 @@ may_stop!(
 );
 
 /// A stop stays a stop, anything else is a failed step.
+#[expect(clippy::needless_pass_by_value, reason = "callers hand the error over, as `map_err` gives it")]
 pub(super) fn stop_or(error: impl StepError, step: &'static str) -> PipelineError {
     if error.is_stop() {
         PipelineError::Cancelled(Cancelled)

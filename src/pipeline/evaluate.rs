@@ -9,7 +9,7 @@
 //!   not known.
 
 use super::cache::Cache;
-use super::classify::{ClassifySettings, RESAMPLES, classify, species_groups};
+use super::classify::{ClassifySettings, RESAMPLES, classify};
 use super::cluster::{ClusterRecipe, Linkage, groups, ward_umap};
 use super::embed::{EmbedSettings, Embedded, embed};
 use super::error::stop_or;
@@ -29,9 +29,11 @@ use crate::data::reading::TransformKind;
 use crate::data::taxonomy::Field;
 use crate::key::ContentHash;
 use crate::model::Model;
-use crate::progress::Observer;
+use crate::progress::{Cancelled, Observer, Progress};
 use crate::seed::Seed;
 use ndarray::{Array2, ArrayView2, Axis, s};
+use rand::Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
@@ -288,10 +290,11 @@ impl MethodRun<'_> {
         let Some(scores) = &found.scores else { return Ok(()) };
         let labelled: Vec<usize> =
             found.calls.iter().filter(|call| call.label.is_some()).map(|call| call.row).collect();
+        let intervals = found.intervals(part, RESAMPLES, self.settings.seed, observer)?;
         for (metric, value, ci95) in [
-            ("accuracy", scores.accuracy, found.interval),
-            ("balanced_accuracy", scores.balanced_accuracy, None),
-            ("macro_f1", scores.macro_f1, None),
+            ("accuracy", scores.accuracy, intervals.map(|intervals| intervals.accuracy)),
+            ("balanced_accuracy", scores.balanced_accuracy, intervals.map(|intervals| intervals.balanced_accuracy)),
+            ("macro_f1", scores.macro_f1, intervals.map(|intervals| intervals.macro_f1)),
         ] {
             results.push(EvaluationRow {
                 task,
@@ -324,39 +327,77 @@ impl MethodRun<'_> {
         }
         let true_number = truth.iter().collect::<HashSet<_>>().len();
         let grouped = self.group(reference, true_number, observer)?;
-        let row = |task, metric, value| EvaluationRow {
+        let row = |task, metric, value, ci95| EvaluationRow {
             task,
             split: format!("{}+{}", on.seen(), on.unseen()),
             method: self.method,
             rank: Field::Bin,
             metric,
             value,
-            ci95: None,
+            ci95,
             n: truth.len(),
             n_species: species_among(part, with_bin),
         };
-        let ami = agreement(&truth, &grouped.with_true_number).ami;
-        results.push(row("bin_reconstruction", "ami", ami));
-        results.push(row("bin_reconstruction", "ami_threshold", agreement(&truth, &grouped.by_threshold).ami));
-        let found = grouped.by_threshold.iter().collect::<HashSet<_>>().len();
-        results.push(row("bin_reconstruction", "clusters_threshold", found as f64));
-        results.push(row("bin_reconstruction", "clusters_true", true_number as f64));
-        let genus =
-            results.iter().find(|row| (row.task, row.method, row.metric) == ("open_world", self.method, "accuracy"));
-        if let Some(genus) = genus.map(|row| row.value) {
-            results.push(EvaluationRow {
-                rank: Field::Genus,
-                ..row("harmonic_mean", "harmonic_mean", harmonic_mean(genus, ami))
-            });
+        let mut add = |metric, found: &[u32]| -> Result<f64, PipelineError> {
+            let ami = agreement(&truth, found).ami;
+            let ci95 = self.ami_interval(&truth, found, observer)?;
+            results.push(row("bin_reconstruction", metric, ami, Some(ci95)));
+            Ok(ami)
+        };
+        let ami = add("ami", &grouped.with_true_number)?;
+        if let Some(found) = &grouped.by_threshold {
+            add("ami_threshold", found)?;
+            let number = found.iter().collect::<HashSet<_>>().len();
+            results.push(row("bin_reconstruction", "clusters_threshold", number as f64, None));
+        }
+        results.push(row("bin_reconstruction", "clusters_true", true_number as f64, None));
+        let genus = results
+            .iter()
+            .find(|row| (row.task, row.method, row.metric) == ("open_world", self.method, "accuracy"))
+            .map(|row| row.value);
+        if let Some(genus) = genus {
+            let both = row("harmonic_mean", "harmonic_mean", harmonic_mean(genus, ami), None);
+            results.push(EvaluationRow { rank: Field::Genus, ..both });
         }
         Ok(())
+    }
+
+    /// 95 % interval of an AMI by bootstrap over species.
+    fn ami_interval(&self, truth: &[u32], found: &[u32], observer: &dyn Observer) -> Result<[f64; 2], PipelineError> {
+        let Benchmark { part, with_bin, .. } = self.benchmark;
+        let species = part.labels(Field::Species);
+        // Records of a species are drawn together; a record without one stands for itself.
+        let mut members: Vec<Vec<usize>> = vec![Vec::new(); species.distinct()];
+        for (at, &row) in with_bin.iter().enumerate() {
+            match species.code(row) {
+                Some(code) => members[code as usize].push(at),
+                None => members.push(vec![at]),
+            }
+        }
+        members.retain(|members| !members.is_empty());
+        let mut values = (0..RESAMPLES as u64)
+            .into_par_iter()
+            .map(|draw| {
+                observer.progress(Progress::new("resampling species", draw as usize, RESAMPLES, "resamples"))?;
+                let mut rng = self.settings.seed.stream_at("evaluate/ami", draw);
+                let drawn: Vec<usize> = (0..members.len())
+                    .flat_map(|_| members[rng.random_range(0..members.len())].iter().copied())
+                    .collect();
+                let of = |labels: &[u32]| -> Vec<u32> { drawn.iter().map(|&at| labels[at]).collect() };
+                Ok(agreement(&of(truth), &of(found)).ami)
+            })
+            .collect::<Result<Vec<f64>, Cancelled>>()?;
+        values.sort_by(f64::total_cmp);
+        let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+        Ok([at(0.025), at(0.975)])
     }
 }
 
 /// Groups of the records that have a BIN.
 struct Grouped {
     with_true_number: Vec<u32>,
-    by_threshold: Vec<u32>,
+    /// `None` where the data suggest no threshold.
+    by_threshold: Option<Vec<u32>>,
 }
 
 fn species_among(dataset: &Dataset, rows: &[usize]) -> usize {
@@ -396,7 +437,7 @@ impl MethodRun<'_> {
                 self.group_vectors(vectors.view(), true_number, observer)?
             }
         };
-        Ok(Grouped { with_true_number: by_row(&with_number), by_threshold: by_row(&by_threshold) })
+        Ok(Grouped { with_true_number: by_row(&with_number), by_threshold: by_threshold.map(|groups| by_row(&groups)) })
     }
 
     /// Groups of vectors: the published recipe, and average linkage at the distance that the data suggest.
@@ -405,12 +446,24 @@ impl MethodRun<'_> {
         vectors: ArrayView2<'_, f32>,
         true_number: usize,
         observer: &dyn Observer,
-    ) -> Result<(Vec<i32>, Vec<i32>), PipelineError> {
+    ) -> Result<(Vec<i32>, Option<Vec<i32>>), PipelineError> {
         let seed = self.settings.seed;
         let published = ClusterRecipe::Ward { clusters: Some(true_number) };
-        let threshold = ClusterRecipe::Threshold { linkage: Linkage::Average, threshold: None };
         let with_number = groups(vectors, published, seed, observer)?.labels;
-        Ok((with_number, groups(vectors, threshold, seed, observer)?.labels))
+        let threshold = ClusterRecipe::Threshold { linkage: Linkage::Average, threshold: None };
+        let by_threshold = match groups(vectors, threshold, seed, observer) {
+            Ok(found) => Some(found.labels),
+            Err(PipelineError::NoThreshold) => {
+                observer.warn(&format!(
+                    "{}: {}, so that number is left out",
+                    self.method.title(),
+                    PipelineError::NoThreshold
+                ));
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Ok((with_number, by_threshold))
     }
 
     /// The same from alignments: neighbours by identity are laid out and grouped; single linkage over them is cut.
@@ -419,7 +472,7 @@ impl MethodRun<'_> {
         reference: &Reference<'_>,
         true_number: usize,
         observer: &dyn Observer,
-    ) -> Result<(Vec<i32>, Vec<i32>), PipelineError> {
+    ) -> Result<(Vec<i32>, Option<Vec<i32>>), PipelineError> {
         let Benchmark { part, with_bin, .. } = self.benchmark;
         let pool = Pool::new(part, with_bin, |_| true);
         let queries = Queries { dataset: part, uniques: uniques_of(part, with_bin), vectors: None };
@@ -436,7 +489,7 @@ impl MethodRun<'_> {
             .map_err(|error| stop_or(error, "reducing the alignments"))?;
         let recipe = Recipe::Ward { clusters: true_number.clamp(1, pool.len()) };
         let with_number = clusters_of(reduced.view(), &recipe, observer).map_err(|error| stop_or(error, "grouping"))?;
-        Ok((with_number.labels, joined.labels()))
+        Ok((with_number.labels, Some(joined.labels())))
     }
 }
 

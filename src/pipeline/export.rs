@@ -129,6 +129,22 @@ fn digits(value: f32) -> String {
     if value.is_finite() { format!("{value:.6}") } else { String::new() }
 }
 
+/// Any table, tab-separated where the name says `.tsv`, else comma-separated. Rows have a cell for each name of `header`.
+///
+/// # Errors
+/// [`PipelineError::Write`].
+pub fn write_rows(
+    path: &Path,
+    header: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> Result<(), PipelineError> {
+    write_file(path, |out| {
+        let mut table = Table::new(path, out, header)?;
+        rows.into_iter().try_for_each(|row| table.row(&row))?;
+        table.finish()
+    })
+}
+
 /// `id,label,predicted,score,margin,neighbour,cosine,identity`, one row per query in file order.
 ///
 /// # Errors

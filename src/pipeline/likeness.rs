@@ -47,8 +47,9 @@ impl<'a> Reference<'a> {
         let mut reference = Self { method, side, rows, vectors: None, transform: None };
         if method.embeds() {
             let embedded = side.vectors()?;
-            let kind = transform.unwrap_or(embedded.default_transform());
-            let fitted_on = embedded.vectors.select(Axis(0), &uniques_of(side.dataset, &reference.rows));
+            let uniques = uniques_of(side.dataset, &reference.rows);
+            let kind = embedded.transform_for(transform, uniques.len());
+            let fitted_on = embedded.vectors.select(Axis(0), &uniques);
             let fitted = Transform::fit(kind, fitted_on.view(), observer)
                 .map_err(|error| stop_or(error, "fitting the transform"))?;
             reference.vectors = Some(apply_transform(&fitted, &embedded.vectors, observer)?);

@@ -83,7 +83,8 @@ pub struct ProjectSettings {
     pub min_dist: f32,
     /// How UMAP measures likeness.
     pub metric: Metric,
-    /// Transform of the embeddings, fitted on the file's unique barcodes; `None` as the model's settings say.
+    /// Transform of the embeddings, fitted on the file's unique barcodes; `None` as the model's settings say and
+    /// [`Embedded::transform_for`] limits.
     pub transform: Option<TransformKind>,
     /// Seed of the layout.
     pub seed: Seed,
@@ -144,7 +145,7 @@ pub fn project(
         }
         ProjectSource::Embedded(embedded) => {
             provenance = embedded.describe(provenance);
-            let kind = settings.transform.unwrap_or(embedded.default_transform());
+            let kind = embedded.transform_for(settings.transform, embedded.vectors.nrows());
             let (vectors, description) = transformed(&embedded.vectors, kind, observer)?;
             provenance = provenance.with("transform", description);
             (vectors, Source::Model)
@@ -201,7 +202,7 @@ pub(super) fn transformed<'a>(
     observer: &dyn Observer,
 ) -> Result<(Cow<'a, Array2<f32>>, String), PipelineError> {
     if kind == TransformKind::None {
-        return Ok((Cow::Borrowed(vectors), kind.to_string()));
+        return Ok((Cow::Borrowed(vectors), "not transformed".to_owned()));
     }
     let transform =
         Transform::fit(kind, vectors.view(), observer).map_err(|error| stop_or(error, "fitting the transform"))?;

@@ -50,6 +50,14 @@ impl Session {
                 }
             }
             Command::Stop(job) => effects.push(Effect::Stop(job)),
+            Command::Export(what, path) => {
+                if let Some(what) = self.export(what) {
+                    let job = JobId::next();
+                    self.saving.push(job);
+                    effects.push(Effect::Start(job, Task::Export { what, path }));
+                }
+            }
+            Command::PutNoticeAway => self.notice = None,
             Command::UseModel(_) | Command::SetShade(_) | Command::SetStill(_) | Command::SetZoom(_) => {
                 self.obey_setting(command);
                 effects.push(Effect::SaveSettings);
@@ -170,13 +178,26 @@ impl Session {
                 Ok(_) => false,
                 Err(error) => self.closest.finish(id, Err(Problem::from(&error))),
             };
+        } else if let Some(at) = self.saving.iter().position(|&job| job == id) {
+            self.saving.remove(at);
+            match outcome {
+                Ok(Output::Saved(path)) => {
+                    self.log.add(Level::Note, "Export", format!("saved {}", path.display()), Vec::new());
+                    self.notice = Some(Ok(path));
+                }
+                Ok(_) => {}
+                Err(error) => self.notice = Some(Err(Problem::from(&error))),
+            }
         } else if let Some(step) = self.results.step_of(id) {
             self.end_step(step, id, outcome);
         }
     }
 
     fn waits_for(&self, id: JobId) -> bool {
-        self.data.job() == Some(id) || self.closest.job() == Some(id) || self.results.step_of(id).is_some()
+        self.data.job() == Some(id)
+            || self.closest.job() == Some(id)
+            || self.saving.contains(&id)
+            || self.results.step_of(id).is_some()
     }
 
     fn end_opening(&mut self, id: JobId, outcome: Result<Output, JobError>, effects: &mut Vec<Effect>) {

@@ -1,6 +1,7 @@
 //! What can be asked of the session, and what it asks of the outside.
 
 use super::columns::ColumnKey;
+use super::export::Exported;
 use super::search::Taxon;
 use super::selection::{Mode, Rows};
 use super::settings::Shade;
@@ -90,6 +91,10 @@ pub enum Command {
     Retry(Step),
     /// Stop a job.
     Stop(JobId),
+    /// Write something to a file.
+    Export(Exported, PathBuf),
+    /// Put the notice about the last export away.
+    PutNoticeAway,
     /// Light or dark.
     SetShade(Shade),
     /// Whether points jump to their new places rather than walk.
@@ -111,6 +116,7 @@ pub enum Input {
 
 /// What the session asks of the outside.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a handful exist at a time, and each is moved once")]
 pub enum Effect {
     /// Run a task; its end comes back as [`Input::Job`].
     Start(JobId, Task),

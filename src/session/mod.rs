@@ -7,6 +7,7 @@ mod apply;
 pub mod columns;
 mod command;
 pub mod confusion;
+pub mod export;
 pub mod log;
 pub mod look;
 pub mod overview;
@@ -18,6 +19,8 @@ pub mod stage;
 mod steps;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use apply::apply;
 pub use command::{Command, Effect, Input, Page};
@@ -25,7 +28,7 @@ pub use steps::Step;
 
 use crate::data::dataset::{Dataset, Flags};
 use crate::data::taxonomy::Field;
-use crate::jobs::{Closest, ColumnQuestion, Opened};
+use crate::jobs::{Closest, ColumnQuestion, JobId, Opened};
 use crate::pipeline::Method;
 use crate::pipeline::cluster::{ClusterRecipe, Linkage};
 use crate::pipeline::project::ProjectSettings;
@@ -37,7 +40,7 @@ use overview::Overview;
 use results::Results;
 use selection::Selection;
 use settings::Settings;
-use stage::Stage;
+use stage::{Problem, Stage};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -97,6 +100,10 @@ pub struct Session {
     pub look: Look,
     /// The specimens nearest to the one in the panel.
     pub closest: Stage<Closest>,
+    /// Files that are being written.
+    pub saving: Vec<JobId>,
+    /// What the last export came to: a file, or what went wrong. Shown until it is put away.
+    pub notice: Option<Result<PathBuf, Problem>>,
     /// Everything that was said.
     pub log: Log,
     /// How many specimens carry each flag, after the frame check.

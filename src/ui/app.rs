@@ -159,6 +159,7 @@ impl App {
     pub(super) fn take_file(&mut self, ctx: &Context, chosen: Chosen) {
         let command = match chosen.purpose {
             Purpose::Open => Some(Command::Open(chosen.paths)),
+            Purpose::Save(what) => chosen.paths.into_iter().next().map(|path| Command::Export(what, path)),
             Purpose::Model => chosen.paths.into_iter().next().map(|path| Command::UseModel(Some(path))),
         };
         if let Some(command) = command {

@@ -1,5 +1,6 @@
 //! Choosing files: the system's dialog where there is one, a field to type a path into where there is none.
 
+use crate::session::export::Exported;
 use crate::ui::theme;
 use egui::{Context, Key, Modal, TextEdit};
 use std::future::Future;
@@ -18,12 +19,14 @@ const MODEL_ENDINGS: [&str; 3] = ["safetensors", "pt", "pth"];
 const NEVER_SHOWN: Duration = Duration::from_millis(400);
 
 /// What a file is wanted for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Purpose {
     /// To open it.
     Open,
     /// To use it as the model.
     Model,
+    /// To write something into it.
+    Save(Exported),
 }
 
 impl Purpose {
@@ -31,17 +34,29 @@ impl Purpose {
         match self {
             Self::Open => "Open barcodes",
             Self::Model => "Open a model",
+            Self::Save(what) => what.title().trim_end_matches('…'),
         }
     }
 
     fn verb(&self) -> &'static str {
-        "Open"
+        if matches!(self, Self::Save(_)) { "Save" } else { "Open" }
     }
 
-    fn hint(&self) -> &'static str {
+    fn hint(&self) -> String {
         match self {
-            Self::Open => "Path of a FASTA file or a table; several are separated by ;",
-            Self::Model => "Path of a .safetensors, .pt or .pth file, or of a model folder",
+            Self::Open => "Path of a FASTA file or a table; several are separated by ;".to_owned(),
+            Self::Model => "Path of a .safetensors, .pt or .pth file, or of a model folder".to_owned(),
+            Self::Save(what) => {
+                format!("Path of the file; its ending says the format: .{}", what.endings().join(", ."))
+            }
+        }
+    }
+
+    /// The file name that is proposed.
+    fn proposal(&self) -> String {
+        match self {
+            Self::Save(what) => format!("{}.{}", what.file_stem(), what.endings()[0]),
+            Self::Open | Self::Model => String::new(),
         }
     }
 }
@@ -80,7 +95,7 @@ impl Chooser {
         if system_has_dialogs() {
             self.waiting = Some(show_dialog(ctx, purpose));
         } else {
-            self.prompt = Some(Prompt { purpose, text: String::new(), fresh: true });
+            self.prompt = Some(Prompt { text: purpose.proposal(), purpose, fresh: true });
         }
     }
 
@@ -99,7 +114,7 @@ impl Chooser {
         };
         let waiting = self.waiting.take()?;
         if paths.is_none() && waiting.since.elapsed() < NEVER_SHOWN {
-            self.prompt = Some(Prompt { purpose: waiting.purpose, text: String::new(), fresh: true });
+            self.prompt = Some(Prompt { text: waiting.purpose.proposal(), purpose: waiting.purpose, fresh: true });
             return None;
         }
         paths.map(|paths| Chosen { purpose: waiting.purpose, paths })
@@ -163,6 +178,14 @@ fn show_dialog(ctx: &Context, purpose: Purpose) -> Waiting {
         }
         Purpose::Model => {
             let file = dialog.add_filter("Models", &MODEL_ENDINGS).add_filter("All files", &["*"]).pick_file();
+            Box::pin(async move { file.await.map(paths) })
+        }
+        Purpose::Save(what) => {
+            let file = what
+                .endings()
+                .iter()
+                .fold(dialog.set_file_name(purpose.proposal()), |dialog, ending| dialog.add_filter(*ending, &[ending]))
+                .save_file();
             Box::pin(async move { file.await.map(paths) })
         }
     };

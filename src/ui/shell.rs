@@ -6,9 +6,14 @@ use super::panels::{log, shortcuts, specimen};
 use super::scope::{Overlay, Scope};
 use super::topbar::TopBar;
 use super::views::{Views, welcome};
+use super::widgets::{export, state};
 use super::{statusbar, theme};
+use crate::session::export::Exported;
 use crate::session::{Command, Page};
-use egui::{Align2, CentralPanel, Frame, Margin, Panel, Rect, RichText, Role, Sense, TextStyle, Ui, WidgetInfo, vec2};
+use egui::{
+    Align, Align2, CentralPanel, Frame, Layout, Margin, Panel, Rect, RichText, Role, Sense, TextStyle, Ui, WidgetInfo,
+    vec2,
+};
 
 /// The parts of the window that remember something from frame to frame.
 pub struct Parts<'a> {
@@ -54,6 +59,7 @@ pub fn show(ui: &mut Ui, scope: &mut Scope<'_>, parts: &mut Parts<'_>) {
     CentralPanel::default().frame(view).show(ui, |ui| {
         if scope.session.dataset().is_some() {
             welcome::opening(ui, scope);
+            notice(ui, scope);
             parts.views.show(ui, scope);
         } else {
             parts.views.welcome.show(ui, scope);
@@ -73,6 +79,25 @@ fn above(ui: &Ui, scope: &mut Scope<'_>, parts: &mut Parts<'_>) {
         *parts.overlay = None;
     }
     parts.columns.show(ui.ctx(), scope);
+}
+
+/// What the last export came to.
+fn notice(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let put_away = match &scope.session.notice {
+        None => false,
+        Some(Err(problem)) => state::problem_box(ui, problem, Some("Put away")),
+        Some(Ok(path)) => {
+            let mut put_away = false;
+            ui.horizontal(|ui| {
+                ui.label(RichText::new(format!("Saved {}", path.display())).color(theme::tokens(ui).right));
+                put_away = ui.small_button("Put away").clicked();
+            });
+            put_away
+        }
+    };
+    if put_away {
+        scope.ask(Command::PutNoticeAway);
+    }
 }
 
 fn navigate(ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -122,10 +147,11 @@ fn dropped_files(ui: &Ui, scope: &mut Scope<'_>) {
     }
 }
 
-/// The title of a view, with a line that says what it shows.
-pub fn view_title(ui: &mut Ui, title: &str, about: &str) {
+/// The title of a view, with a line that says what it shows and a menu of what can be exported.
+pub fn view_title(ui: &mut Ui, scope: &mut Scope<'_>, title: &str, about: &str, offered: &[Exported]) {
     ui.horizontal(|ui| {
         ui.heading(title);
         ui.label(RichText::new(about).color(theme::tokens(ui).quiet));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| export::menu(ui, scope, offered));
     });
 }

@@ -8,6 +8,7 @@ use crate::pipeline::Method;
 use crate::pipeline::classify::Classification;
 use crate::session::columns::{Sorting, order};
 use crate::session::confusion::Confusion;
+use crate::session::export::Exported;
 use crate::session::selection::Rows;
 use crate::session::{Command, Step};
 use crate::ui::scope::Scope;
@@ -229,7 +230,7 @@ fn title(ui: &mut Ui, scope: &mut Scope<'_>) {
         Against::Others => "each specimen named by all others",
         Against::TrainingSplit => "specimens outside of the split 'train', named by those in it",
     };
-    view_title(ui, "Names", about);
+    view_title(ui, scope, "Names", about, &[Exported::Names, Exported::Classes, Exported::Confusion]);
     let Some(rank) = scope.session.rank() else { return };
     ui.horizontal(|ui| {
         let label = ui.label("Rank");

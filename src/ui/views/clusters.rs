@@ -5,6 +5,7 @@ use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::pipeline::cluster::{ClusterRecipe, Clustering, Linkage};
 use crate::session::columns::{Sorting, order};
+use crate::session::export::Exported;
 use crate::session::selection::{Mode, Rows};
 use crate::session::{Command, Step};
 use crate::ui::scope::Scope;
@@ -49,7 +50,8 @@ struct Derived {
 impl ClustersView {
     /// Draws it.
     pub fn show(&mut self, ui: &mut Ui, scope: &mut Scope<'_>) {
-        view_title(ui, "Groups", "specimens whose barcodes lie close together, and how that fits the labels");
+        let about = "specimens whose barcodes lie close together, and how that fits the labels";
+        view_title(ui, scope, "Groups", about, &[Exported::Clusters, Exported::Concordance]);
         controls(ui, scope);
         let Some(clusters) = scope.session.results.clusters.shown().cloned() else {
             return state::waiting(
@@ -61,7 +63,7 @@ impl ClustersView {
         };
         state::of_step(ui, scope, Step::Clusters);
         let Some(dataset) = scope.dataset() else { return };
-        facts(ui, scope, &clusters);
+        ui.scope(|ui| facts(ui, scope, &clusters));
         ui.add_space(theme::GAP);
         self.derive(&clusters);
         self.table(ui, scope, &clusters, dataset);
@@ -251,6 +253,7 @@ fn facts(ui: &mut Ui, scope: &mut Scope<'_>, clusters: &Clustering) {
         ui.label(RichText::new(text).color(tokens.quiet));
     }
     let Some(agreement) = &clusters.agreement else { return };
+    ui.spacing_mut().interact_size.y = 0.0;
     Grid::new("agreement").num_columns(4).spacing([theme::GROUP_GAP, theme::GRID]).show(ui, |ui| {
         let scores = [
             ("AMI", agreement.ami, "Adjusted mutual information: 1 for the same groups, about 0 by chance"),

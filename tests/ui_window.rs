@@ -1,4 +1,6 @@
 //! The whole window driven without a screen: what is on it is found by its accessible name, as a screen reader finds it.
+
+#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
 #![cfg(feature = "gui")]
 
 use barcodescope::data::simulate::{SimulationSettings, write_csv};
@@ -11,7 +13,7 @@ use barcodescope::session::{Command, Page, Session, Step};
 use barcodescope::ui::app::{App, Beginning};
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
-use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::kittest::Queryable;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

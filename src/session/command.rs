@@ -116,7 +116,6 @@ pub enum Input {
 
 /// What the session asks of the outside.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a handful exist at a time, and each is moved once")]
 pub enum Effect {
     /// Run a task; its end comes back as [`Input::Job`].
     Start(JobId, Box<Task>),

@@ -1,4 +1,6 @@
 //! The Atlas as a person meets it: empty, running, failed and ready, with the pointer, the legend, filters and search.
+
+#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
 #![cfg(feature = "gui")]
 
 mod desk;

@@ -1,6 +1,5 @@
 //! Ctrl-C leaves no half-written file.
 
-#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
 #![cfg(unix)]
 
 use crate::support::{Invented, Workplace, table};

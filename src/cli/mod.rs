@@ -13,7 +13,7 @@ use crate::pipeline::{PipelineError, threads};
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use watch::{CANCELLED, Watch};
+use watch::{CANCELLED, Watch, to_stderr};
 
 /// Exit code when the work failed.
 const FAILED: u8 = 1;
@@ -120,15 +120,14 @@ pub fn run(command: Command, common: &Common) -> ExitCode {
 }
 
 /// An error on standard error, with the causes that it does not tell itself.
-#[expect(clippy::print_stderr, reason = "errors of the command line go to standard error")]
 fn tell(error: &CommandError) {
-    eprintln!("error: {error}");
+    to_stderr(&format!("error: {error}"));
     let mut told = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         let text = error.to_string();
         if !told.contains(&text) {
-            eprintln!("  because: {text}");
+            to_stderr(&format!("  because: {text}"));
             told = text;
         }
         cause = error.source();
@@ -162,11 +161,6 @@ pub fn without_window(wish: WindowWish) -> ExitCode {
 fn headless(wish: WindowWish, why: &str) -> ExitCode {
     let why = why.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let watch_line = format!("no window ({}); a report with pictures is written instead", why.trim_end_matches('.'));
-    say(&watch_line);
+    to_stderr(&watch_line);
     run(Command::Demo(args::DemoArguments::instead_of_window(wish.files)), &wish.common)
-}
-
-#[expect(clippy::print_stderr, reason = "the one line that says why there is no window")]
-fn say(line: &str) {
-    eprintln!("{line}");
 }

@@ -66,11 +66,10 @@ impl Watch {
         }
     }
 
-    #[expect(clippy::print_stderr, reason = "diagnostics of the command line go to standard error")]
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| to_stderr(text)),
+            None => to_stderr(text),
         }
     }
 
@@ -133,4 +132,10 @@ impl Observer for Watch {
     fn warn(&self, message: &str) {
         self.line(&format!("warning: {message}"));
     }
+}
+
+/// A line on standard error. Whoever reads it may have gone away, which must not end the work.
+pub(super) fn to_stderr(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

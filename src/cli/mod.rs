@@ -13,7 +13,7 @@ use crate::pipeline::{PipelineError, threads};
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use watch::{CANCELLED, Watch};
+use watch::{CANCELLED, Watch, say};
 
 /// Exit code when the work failed.
 const FAILED: u8 = 1;
@@ -108,26 +108,25 @@ pub fn run(command: Command, common: &Common) -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
+            if let CommandError::Pipeline(PipelineError::Cancelled(_)) = error {
+                say("stopped; no unfinished file was left");
+                return ExitCode::from(CANCELLED);
+            }
             tell(&error);
-            ExitCode::from(match error {
-                CommandError::Pipeline(PipelineError::Cancelled(_)) => CANCELLED,
-                CommandError::Usage(_) => WRONG_USAGE,
-                CommandError::Pipeline(_) | CommandError::Other(_) => FAILED,
-            })
+            ExitCode::from(if matches!(error, CommandError::Usage(_)) { WRONG_USAGE } else { FAILED })
         }
     }
 }
 
 /// An error on standard error, with the causes that it does not tell itself.
-#[expect(clippy::print_stderr, reason = "errors of the command line go to standard error")]
 fn tell(error: &CommandError) {
-    eprintln!("error: {error}");
+    say(&format!("error: {error}"));
     let mut told = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         let text = error.to_string();
         if !told.contains(&text) {
-            eprintln!("  because: {text}");
+            say(&format!("  because: {text}"));
             told = text;
         }
         cause = error.source();
@@ -160,12 +159,6 @@ pub fn without_window(wish: WindowWish) -> ExitCode {
 /// One line, then the same job as a report with pictures.
 fn headless(wish: WindowWish, why: &str) -> ExitCode {
     let why = why.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    let watch_line = format!("no window ({}); a report with pictures is written instead", why.trim_end_matches('.'));
-    say(&watch_line);
+    say(&format!("no window ({}); a report with pictures is written instead", why.trim_end_matches('.')));
     run(Command::Demo(args::DemoArguments::instead_of_window(wish.files)), &wish.common)
-}
-
-#[expect(clippy::print_stderr, reason = "the one line that says why there is no window")]
-fn say(line: &str) {
-    eprintln!("{line}");
 }

@@ -2,13 +2,18 @@
 
 use crate::progress::{Cancelled, Observer, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Exit code after Ctrl-C.
 pub(super) const CANCELLED: u8 = 130;
+
+/// One line on standard error. Where nobody listens any more there is nobody to tell.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
 
 /// Watches a run from the command line.
 pub(super) struct Watch {
@@ -66,11 +71,10 @@ impl Watch {
         }
     }
 
-    #[expect(clippy::print_stderr, reason = "diagnostics of the command line go to standard error")]
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 

@@ -68,12 +68,14 @@ fn check_counts_every_record_and_lists_it() {
 #[test]
 fn check_fails_only_when_nothing_is_kept_and_reports_then_too() {
     let place = Workplace::new();
-    place.write("bad.csv", "processid,dna_barcode\nA-1,ACGT\nB-1,\n");
-    let output = place.run(&["check", "bad.csv", "--json"]);
+    place.write("bad.fas", ">A-1\nACGT\n>B-1\nACGTA\n");
+    let output = place.run(&["check", "bad.fas", "--json", "-o", "R.csv"]);
     assert_eq!(output.status.code(), Some(1));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((report["records_read"].as_u64(), report["records_kept"].as_u64()), (Some(2), Some(0)));
     assert!(text(&output.stderr).contains("error:"), "{}", text(&output.stderr));
+    let (_, rows) = place.read_table("R.csv");
+    assert!(rows.len() == 2 && rows.iter().all(|row| row[3] == "left_out" && row[4] == "too_short"), "{rows:?}");
 }
 
 #[test]

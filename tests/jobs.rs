@@ -1,5 +1,7 @@
 //! The job runner: one heavy slot, one end per job, cancellation that is felt, panics as errors, wakes that are throttled.
 
+#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
+
 use barcodescope::jobs::{Event, JobError, JobId, Kind, Runner, WorkError};
 use barcodescope::progress::{Observer, Progress};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -85,6 +85,8 @@ impl Pca {
 const ROWS: usize = 2048;
 /// linfa copies everything as f64 twice; above this many numbers (256 MB) the covariance is cheaper.
 const LINFA_NUMBERS: usize = 1 << 25;
+/// LOBPCG slows down with the square of the components; above this many the exact problem is as fast.
+const LINFA_COMPONENTS: usize = 16;
 /// Variances below this share of the largest are rounding, not data.
 const RANK_CUTOFF: f64 = 1e-12;
 /// How exactly a component must solve the eigenproblem, relative to the largest variance.
@@ -193,8 +195,8 @@ impl Centred<'_> {
 /// What LOBPCG finds, if it can be shown to be right.
 fn by_linfa(centred: &Centred<'_>, wanted: usize, observer: &dyn Observer) -> Result<Option<Eigen>, PcaError> {
     let (rows, columns) = centred.vectors.dim();
-    // Its known weak ground, not worth the attempt: few rows, or a good part of all directions.
-    if wanted * 5 > rows.min(columns) || rows * columns > LINFA_NUMBERS {
+    // Its known weak ground, not worth the attempt: few rows, many components, or a good part of all directions.
+    if wanted > LINFA_COMPONENTS || wanted * 5 > rows.min(columns) || rows * columns > LINFA_NUMBERS {
         return Ok(None);
     }
     // Scaled by one number, so that its absolute tolerance means the same for every input.

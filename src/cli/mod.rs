@@ -51,6 +51,7 @@ impl NotPipeline for crate::progress::Cancelled {}
 
 /// What the command line asks for.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per run of the program")]
 pub enum Task {
     /// A command.
     Command(Command, Common),

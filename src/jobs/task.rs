@@ -42,6 +42,13 @@ pub struct ColumnQuestion {
     pub guess: ColumnMapping,
 }
 
+impl Opened {
+    /// Whether the specimens are made up: the demo is no file of the user's.
+    pub fn is_simulated(&self) -> bool {
+        self.paths.is_empty()
+    }
+}
+
 impl ColumnQuestion {
     /// Rows that are shown.
     pub const SAMPLE: usize = 5;

@@ -360,15 +360,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path().join("new"));
         let space = ContentHash::of(b"model a");
-        assert_eq!(load(&cache, &space, 0..2, &Silent), [vec![], vec![]]);
+        assert_eq!(load(&cache, &space, 0..2, &Silent), [Vec::<f32>::new(), Vec::new()]);
         cache.store(&space, WIDTH, &keys(0..5000), &vectors(0..5000), &Silent);
         assert_eq!(packs(&cache).len(), 3);
         let found = load(&cache, &space, 4990..5010, &Silent);
         assert_eq!(found[0], [4990.0, 4990.25, -1.5]);
         assert_eq!(found[10], [0.0; 0]);
-        assert_eq!(load(&cache, &ContentHash::of(b"model b"), 0..2, &Silent), [vec![], vec![]]);
+        assert_eq!(load(&cache, &ContentHash::of(b"model b"), 0..2, &Silent), [Vec::<f32>::new(), Vec::new()]);
         assert!(cache.clear().unwrap() > 5000 * 12);
-        assert_eq!(load(&cache, &space, 0..1, &Silent), [vec![]]);
+        assert_eq!(load(&cache, &space, 0..1, &Silent), [Vec::<f32>::new()]);
     }
 
     #[test]
@@ -391,7 +391,7 @@ mod tests {
         for bytes in damaged {
             fs::write(&path, &bytes).unwrap();
             let warnings = Warnings::default();
-            assert_eq!(load(&cache, &space, 0..1, &warnings), [vec![]]);
+            assert_eq!(load(&cache, &space, 0..1, &warnings), [Vec::<f32>::new()]);
             assert_eq!(warnings.0.lock().unwrap().len(), 1);
             assert!(!path.exists());
         }

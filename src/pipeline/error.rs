@@ -121,6 +121,7 @@ may_stop!(
 );
 
 /// A stop stays a stop, anything else is a failed step.
+#[expect(clippy::needless_pass_by_value, reason = "callers hand the error over, as `map_err` gives it")]
 pub(super) fn stop_or(error: impl StepError, step: &'static str) -> PipelineError {
     if error.is_stop() {
         PipelineError::Cancelled(Cancelled)

@@ -79,6 +79,10 @@ impl Provenance {
 
     /// With one more setting.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "values are numbers and literals; borrowing them would only add noise"
+    )]
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.settings.push((name.to_owned(), value.to_string()));
         self

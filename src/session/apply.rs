@@ -54,7 +54,7 @@ impl Session {
                 if let Some(what) = self.export(what) {
                     let job = JobId::next();
                     self.saving.push(job);
-                    effects.push(Effect::Start(job, Task::Export { what, path }));
+                    effects.push(Effect::Start(job, Box::new(Task::Export { what, path })));
                 }
             }
             Command::PutNoticeAway => self.notice = None,
@@ -100,7 +100,7 @@ impl Session {
         self.question = None;
         let job = JobId::next();
         self.data.begin(job, StageKey::of([format!("{task:?}").as_bytes()]));
-        effects.push(Effect::Start(job, task));
+        effects.push(Effect::Start(job, Box::new(task)));
     }
 
     fn set_steps_aside(&mut self, effects: &mut Vec<Effect>) {
@@ -288,7 +288,7 @@ impl Session {
             }
             let job = JobId::next();
             self.results.stage_mut(step).begin(job, due.key);
-            effects.push(Effect::Start(job, due.task));
+            effects.push(Effect::Start(job, Box::new(due.task)));
             return;
         }
     }
@@ -311,7 +311,8 @@ impl Session {
         let job = JobId::next();
         self.closest.begin(job, key);
         let embedded = embedding.map(|made| made.value);
-        effects.push(Effect::Start(job, Task::FindClosest { dataset: Arc::clone(&opened.dataset), embedded, row }));
+        let task = Task::FindClosest { dataset: Arc::clone(&opened.dataset), embedded, row };
+        effects.push(Effect::Start(job, Box::new(task)));
     }
 }
 

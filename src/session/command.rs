@@ -118,7 +118,7 @@ pub enum Input {
 #[derive(Debug)]
 pub enum Effect {
     /// Run a task; its end comes back as [`Input::Job`].
-    Start(JobId, Task),
+    Start(JobId, Box<Task>),
     /// Stop a job.
     Stop(JobId),
     /// The settings changed: write them to disk.

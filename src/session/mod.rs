@@ -19,6 +19,8 @@ pub mod stage;
 mod steps;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use apply::apply;
 pub use command::{Command, Effect, Input, Page};

@@ -104,7 +104,7 @@ impl App {
                 Effect::Start(id, task) => {
                     let Some(runner) = &mut self.runner else { continue };
                     let workshop = Arc::clone(&self.workshop);
-                    runner.start(id, task.kind(), task.name(), move |observer| workshop.run(task, observer));
+                    runner.start(id, task.kind(), task.name(), move |observer| workshop.run(*task, observer));
                 }
                 Effect::Stop(id) => self.runner.iter().for_each(|runner| runner.cancel(id)),
                 Effect::SaveSettings => {

@@ -59,12 +59,12 @@ pub const SHORTCUTS: [Shortcut; 17] = [
         press: Some((key(PLAIN, Key::Escape), || Asked::Command(Command::Clear))),
     },
     Shortcut {
-        keys: "Alt ⬅",
+        keys: "Alt left",
         does: "The selection before",
         press: Some((key(Modifiers::ALT, Key::ArrowLeft), || Asked::Command(Command::Back))),
     },
     Shortcut {
-        keys: "Alt ➡",
+        keys: "Alt right",
         does: "The selection after",
         press: Some((key(Modifiers::ALT, Key::ArrowRight), || Asked::Command(Command::Forward))),
     },
@@ -78,7 +78,7 @@ pub const SHORTCUTS: [Shortcut; 17] = [
         does: "This help",
         press: Some((key(PLAIN, Key::Questionmark), || Asked::Overlay(Overlay::Shortcuts))),
     },
-    Shortcut { keys: "⬆ ⬇", does: "Walk through a table", press: None },
+    Shortcut { keys: "Up, down", does: "Walk through a table", press: None },
     Shortcut { keys: "Shift, Ctrl click", does: "Add to the selection, take one away", press: None },
     Shortcut { keys: "Drag, wheel", does: "Move and zoom the map", press: None },
     Shortcut { keys: "Shift drag", does: "Select a box on the map; with Alt, a free outline", press: None },

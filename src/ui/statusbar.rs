@@ -56,7 +56,9 @@ fn facts(ui: &mut Ui, scope: &mut Scope<'_>) {
         scope.asked.push(Asked::Overlay(Overlay::Log));
     }
     let Some(dataset) = scope.dataset() else { return };
-    let mut facts = vec![words::counted(dataset.len(), "specimen", "specimens")];
+    let simulated = session.dataset().is_some_and(|opened| opened.is_simulated()).then(|| "simulated".to_owned());
+    let mut facts: Vec<String> = simulated.into_iter().collect();
+    facts.push(words::counted(dataset.len(), "specimen", "specimens"));
     if let Some(visible) = &session.look.visible {
         facts.push(format!("{} shown", words::count(visible.len())));
     }

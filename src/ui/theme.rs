@@ -215,6 +215,7 @@ fn sizes(style: &mut Style) {
     style.spacing.menu_margin = Margin::same(BAR_MARGIN);
     style.spacing.window_margin = Margin::same(PANEL_MARGIN);
     style.spacing.scroll.floating = false;
+    style.spacing.scroll.foreground_color = false;
     style.animation_time = 0.0;
 }
 

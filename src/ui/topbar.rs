@@ -25,6 +25,7 @@ impl TopBar {
             ui.add_space(theme::GAP);
             file_menu(ui, scope);
             model_menu(ui, scope);
+            device(ui, scope);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let help = ui.button("?").on_hover_text("Keyboard shortcuts (?)");
                 help.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Help: keyboard shortcuts"));
@@ -109,8 +110,8 @@ fn take(scope: &mut Scope<'_>, hit: Hit) {
 fn history(ui: &mut Ui, scope: &mut Scope<'_>) {
     let selection = &scope.session.selection;
     for (enabled, sign, name, command) in [
-        (selection.can_go_forward(), "➡", "Selection after (Alt and right arrow)", Command::Forward),
-        (selection.can_go_back(), "⬅", "Selection before (Alt and left arrow)", Command::Back),
+        (selection.can_go_forward(), "›", "Selection after (Alt and right arrow)", Command::Forward),
+        (selection.can_go_back(), "‹", "Selection before (Alt and left arrow)", Command::Back),
     ] {
         let button = ui.add_enabled(enabled, egui::Button::new(sign)).on_hover_text(name);
         button.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
@@ -122,7 +123,7 @@ fn history(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 fn file_menu(ui: &mut Ui, scope: &mut Scope<'_>) {
     let name = scope.session.dataset().map_or("Open…".to_owned(), |opened| opened.dataset.name().to_owned());
-    ui.menu_button(format!("{} ⏷", shortened(&name)), |ui| {
+    ui.menu_button(shortened(&name), |ui| {
         if ui.button("Open files…").clicked() {
             scope.choose(Purpose::Open);
         }
@@ -164,7 +165,7 @@ fn model_menu(ui: &mut Ui, scope: &mut Scope<'_>) {
     let name = scope.session.results.model.shown().map(|model| model.name.clone());
     let chosen = scope.session.model_file().map(file_name);
     let title = name.or(chosen).unwrap_or_else(|| "Bundled model".to_owned());
-    ui.menu_button(format!("{} ⏷", shortened(&title)), |ui| {
+    ui.menu_button(shortened(&title), |ui| {
         let file = scope.session.model_file();
         if ui.radio(file.is_none(), "Bundled model").clicked() {
             scope.ask(Command::UseModel(None));
@@ -178,6 +179,14 @@ fn model_menu(ui: &mut Ui, scope: &mut Scope<'_>) {
     })
     .response
     .on_hover_text("The model that reads the barcodes");
+}
+
+/// Where the model runs, and why there.
+fn device(ui: &mut Ui, scope: &Scope<'_>) {
+    let note = &scope.session.results.device_note;
+    if let Some(name) = note.split([' ', ',']).next().filter(|name| !name.is_empty()) {
+        ui.label(RichText::new(format!("on {name}")).color(theme::tokens(ui).quiet)).on_hover_text(note);
+    }
 }
 
 fn appearance_menu(ui: &mut Ui, scope: &mut Scope<'_>) {

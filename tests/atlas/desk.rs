@@ -23,17 +23,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Three orders of two genera each, `SPECIMENS` specimens; every eleventh has no genus.
-pub const SPECIMENS: usize = 240;
-pub const GENERA: [&str; 6] = ["Apis", "Bombus", "Lymantria", "Morpho", "Culex", "Anopheles"];
+pub(crate) const SPECIMENS: usize = 240;
+pub(crate) const GENERA: [&str; 6] = ["Apis", "Bombus", "Lymantria", "Morpho", "Culex", "Anopheles"];
 const ORDERS: [&str; 3] = ["Hymenoptera", "Lepidoptera", "Diptera"];
 /// The model takes every so many specimens for the next genus.
 const MISNAMED: usize = 12;
 
-pub fn genus_of(row: usize) -> usize {
+pub(crate) fn genus_of(row: usize) -> usize {
     row % GENERA.len()
 }
 
-pub fn specimens() -> Dataset {
+pub(crate) fn specimens() -> Dataset {
     let mut builder = DatasetBuilder::new("invented", vec!["trap".into()]);
     for row in 0..SPECIMENS {
         let genus = genus_of(row);
@@ -53,7 +53,7 @@ pub fn specimens() -> Dataset {
 }
 
 /// Genera lie side by side, ten units apart; their specimens on a lattice.
-pub fn places() -> Vec<[f32; 2]> {
+pub(crate) fn places() -> Vec<[f32; 2]> {
     let place = |row: usize| {
         let (genus, member) = (genus_of(row), row / GENERA.len());
         [(10 * (genus % 3) + member % 7) as f32, (10 * (genus / 3) + member / 7) as f32]
@@ -62,9 +62,9 @@ pub fn places() -> Vec<[f32; 2]> {
 }
 
 /// Which jobs are answered, and which go on for ever.
-pub type Answered = fn(&Task) -> Option<Result<(), &'static str>>;
+pub(crate) type Answered = fn(&Task) -> Option<Result<(), &'static str>>;
 
-pub struct Desk {
+pub(crate) struct Desk {
     pub session: Session,
     pub atlas: Atlas,
     pub live: Option<Live>,
@@ -74,18 +74,18 @@ pub struct Desk {
 
 impl Desk {
     /// A session in which the specimens were opened and jobs end as `answered` says.
-    pub fn new(answered: Answered) -> Self {
+    pub(crate) fn new(answered: Answered) -> Self {
         let mut desk =
             Self { session: Session::default(), atlas: Atlas::default(), live: None, commands: Vec::new(), answered };
         desk.tell(Input::Command(Command::OpenDemo));
         desk
     }
 
-    pub fn dataset(&self) -> Arc<Dataset> {
+    pub(crate) fn dataset(&self) -> Arc<Dataset> {
         Arc::clone(&self.session.dataset().expect("the specimens are open").dataset)
     }
 
-    pub fn tell(&mut self, input: Input) {
+    pub(crate) fn tell(&mut self, input: Input) {
         let mut effects = apply(&mut self.session, input);
         while let Some(effect) = effects.pop() {
             let Effect::Start(id, task) = effect else { continue };
@@ -99,7 +99,7 @@ impl Desk {
     }
 
     /// The news of a job that has a projection in the making.
-    pub fn shows(&mut self, picture: Vec<[f32; 2]>) {
+    pub(crate) fn shows(&mut self, picture: Vec<[f32; 2]>) {
         let now = Instant::now();
         self.live = Some(Live {
             job: "laying out the map".into(),
@@ -110,12 +110,12 @@ impl Desk {
         });
     }
 
-    pub fn job_of_map(&self) -> Option<JobId> {
+    pub(crate) fn job_of_map(&self) -> Option<JobId> {
         self.session.results.model_map.job().or(self.session.results.kmer_map.job())
     }
 
     /// A window with nothing but the atlas.
-    pub fn open(self) -> Harness<'static, Self> {
+    pub(crate) fn open(self) -> Harness<'static, Self> {
         let show = |ui: &mut egui::Ui, desk: &mut Self| {
             let asked = {
                 let mut scope = Scope::new(&desk.session, desk.live.as_ref());
@@ -143,7 +143,7 @@ impl Desk {
 }
 
 /// All jobs but the search for groups and neighbours, which the atlas does not need.
-pub fn everything(task: &Task) -> Option<Result<(), &'static str>> {
+pub(crate) fn everything(task: &Task) -> Option<Result<(), &'static str>> {
     (!matches!(task, Task::Cluster { .. } | Task::FindClosest { .. })).then_some(Ok(()))
 }
 

@@ -1,4 +1,6 @@
 //! The Atlas as a person meets it: empty, running, failed and ready, with the pointer, the legend, filters and search.
+
+#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
 #![cfg(feature = "gui")]
 
 mod desk;
@@ -149,7 +151,7 @@ fn the_pointer_tells_id_label_and_what_the_model_says() {
     let at = place(&window, row);
     window.hover_at(at);
     window.run_steps(60);
-    window.get_by_label(&window.state().dataset().id(row).to_owned());
+    window.get_by_label(window.state().dataset().id(row));
     window.get_by_label("labelled genus");
     window.get_by_label("looks like genus");
     window.get_by_label_contains("another name than its label");

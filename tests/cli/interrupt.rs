@@ -1,4 +1,5 @@
 //! Ctrl-C leaves no half-written file.
+
 #![cfg(unix)]
 
 use crate::support::{Invented, Workplace, table};

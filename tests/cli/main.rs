@@ -1,5 +1,7 @@
 //! The command line, run as a program on invented and simulated barcodes.
 
+#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
+
 mod cache;
 mod contract;
 mod interrupt;

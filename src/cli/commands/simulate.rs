@@ -7,8 +7,7 @@ use crate::data::simulate::SimulationSettings;
 use crate::pipeline::demo::{DemoSettings, report_on_files, report_on_simulation, write_simulation};
 
 pub(super) fn simulate(arguments: &SimulateArguments, common: &Common, watch: &Watch) -> Result<(), CommandError> {
-    let settings =
-        SimulationSettings { specimens: arguments.specimens, seed: common.seed(), ..SimulationSettings::default() };
+    let settings = SimulationSettings { specimens: arguments.specimens, seed: common.seed() };
     write_simulation(&arguments.output, &settings, watch)?;
     watch.remark(&format!("{} simulated specimens written to {}", arguments.specimens, arguments.output.display()));
     facts(

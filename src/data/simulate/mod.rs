@@ -325,7 +325,7 @@ mod tests {
             }
         }
         let share = |values: &[f64], from: f64, to: f64| {
-            values.iter().filter(|value| (from..=to).contains(value)).count() as f64 / values.len() as f64
+            values.iter().filter(|value| (from..=to).contains(*value)).count() as f64 / values.len() as f64
         };
         assert!(share(&within, 0.0, 0.02) > 0.99);
         assert!(share(&congeneric, 0.03, 0.12) > 0.95, "{}", share(&congeneric, 0.03, 0.12));

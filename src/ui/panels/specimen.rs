@@ -9,7 +9,7 @@ use crate::session::results::{cluster_name, flags_text};
 use crate::ui::scope::Scope;
 use crate::ui::widgets::{sequence, state};
 use crate::ui::{theme, words};
-use egui::{CollapsingHeader, Grid, Label, RichText, ScrollArea, Ui};
+use egui::{Align, CollapsingHeader, Grid, Label, Layout, RichText, ScrollArea, Ui};
 
 /// Draws it.
 pub fn show(ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -20,9 +20,9 @@ pub fn show(ui: &mut Ui, scope: &mut Scope<'_>) {
     };
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         title(ui, scope, dataset, row);
-        verdict(ui, scope, dataset, row);
+        ui.scope(|ui| verdict(ui, scope, dataset, row));
         ui.separator();
-        neighbours(ui, scope, dataset, row);
+        ui.scope(|ui| neighbours(ui, scope, dataset, row));
         ui.separator();
         barcode(ui, scope, dataset, row);
         ui.separator();
@@ -61,6 +61,7 @@ fn verdict(ui: &mut Ui, scope: &Scope<'_>, dataset: &Dataset, row: usize) {
     let tokens = theme::tokens(ui);
     let session = scope.session;
     let rank = session.results.names(Method::Model).shown().map(|names| names.rank).or_else(|| session.rank());
+    ui.spacing_mut().interact_size.y = 0.0;
     Grid::new("verdict").num_columns(2).spacing([theme::GAP, theme::GRID]).show(ui, |ui| {
         if let Some(rank) = rank {
             ui.label(RichText::new("labelled").color(tokens.quiet)).on_hover_text(rank.title());
@@ -77,6 +78,10 @@ fn verdict(ui: &mut Ui, scope: &Scope<'_>, dataset: &Dataset, row: usize) {
             ui.label(RichText::new("looks like").color(tokens.quiet))
                 .on_hover_text("The name of the nearest labelled specimens");
             ui.label(RichText::new(name).strong().color(colour));
+            ui.end_row();
+        } else if session.results.names(Method::Model).shown().is_some() {
+            ui.label(RichText::new("looks like").color(tokens.quiet));
+            ui.label(RichText::new("in the training split, so not named").color(tokens.quiet));
             ui.end_row();
         }
         if let Some(clusters) = session.results.clusters.shown() {
@@ -127,31 +132,32 @@ fn neighbours(ui: &mut Ui, scope: &mut Scope<'_>, dataset: &Dataset, row: usize)
 
 fn near_table(ui: &mut Ui, scope: &mut Scope<'_>, dataset: &Dataset, closest: &Closest) {
     let tokens = theme::tokens(ui);
-    let how =
-        if closest.by_model { "by the model's embeddings" } else { "by 6-mer counts, until the embeddings are there" };
+    let how = if closest.by_model {
+        "identity, and cosine of the model's embeddings"
+    } else {
+        "identity, and cosine of 6-mer counts until the embeddings are there"
+    };
     ui.label(RichText::new(how).small().color(tokens.quiet));
+    ui.spacing_mut().interact_size.y = 0.0;
+    ui.spacing_mut().item_spacing.y = theme::GRID / 2.0;
     let rank = scope.session.rank().unwrap_or(Field::Species);
     let own = dataset.label(closest.row, rank);
-    Grid::new("nearest").num_columns(4).striped(true).spacing([theme::GAP, theme::GRID]).show(ui, |ui| {
-        for title in ["id", rank.title(), "cosine", "identical"] {
-            ui.label(RichText::new(title).small().color(tokens.quiet));
-        }
-        ui.end_row();
-        for near in &closest.neighbours {
-            let link = ui.link(dataset.id(near.row)).on_hover_text("Show this specimen");
-            if link.clicked() {
+    for near in &closest.neighbours {
+        ui.horizontal(|ui| {
+            if ui.link(dataset.id(near.row)).on_hover_text("Show this specimen").clicked() {
                 scope.ask(Command::FocusOn(near.row));
             }
-            let name = dataset.label(near.row, rank);
-            let colour = if name.is_some() && own.is_some() && name != own { tokens.wrong } else { tokens.text };
-            let species = dataset.label(near.row, Field::Species).or(name).unwrap_or("no label");
-            ui.add(Label::new(RichText::new(species).color(colour)).truncate())
-                .on_hover_text(name.unwrap_or("no label"));
-            ui.label(format!("{:.3}", near.cosine));
-            ui.label(words::percent(f64::from(near.identity)));
-            ui.end_row();
-        }
-    });
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let identity = words::percent(f64::from(near.identity));
+                ui.label(format!("{identity} · {:.3}", near.cosine)).on_hover_text(how);
+            });
+        });
+        let name = dataset.label(near.row, rank);
+        let colour = if name.is_some() && own.is_some() && name != own { tokens.wrong } else { tokens.quiet };
+        let text = dataset.label(near.row, Field::Species).or(name).unwrap_or("no label");
+        ui.add(Label::new(RichText::new(text).small().color(colour)).truncate());
+        ui.add_space(theme::GRID / 2.0);
+    }
 }
 
 fn barcode(ui: &mut Ui, scope: &Scope<'_>, dataset: &Dataset, row: usize) {
@@ -200,6 +206,7 @@ fn fields(ui: &mut Ui, dataset: &Dataset, row: usize) {
 }
 
 fn list(ui: &mut Ui, id: &str, values: &[(String, String)]) {
+    ui.spacing_mut().interact_size.y = 0.0;
     Grid::new(id).num_columns(2).spacing([theme::GAP, theme::GRID]).show(ui, |ui| {
         for (name, value) in values {
             ui.label(RichText::new(name).color(theme::tokens(ui).quiet));

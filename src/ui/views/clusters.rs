@@ -63,7 +63,7 @@ impl ClustersView {
         };
         state::of_step(ui, scope, Step::Clusters);
         let Some(dataset) = scope.dataset() else { return };
-        facts(ui, scope, &clusters);
+        ui.scope(|ui| facts(ui, scope, &clusters));
         ui.add_space(theme::GAP);
         self.derive(&clusters);
         self.table(ui, scope, &clusters, dataset);
@@ -253,6 +253,7 @@ fn facts(ui: &mut Ui, scope: &mut Scope<'_>, clusters: &Clustering) {
         ui.label(RichText::new(text).color(tokens.quiet));
     }
     let Some(agreement) = &clusters.agreement else { return };
+    ui.spacing_mut().interact_size.y = 0.0;
     Grid::new("agreement").num_columns(4).spacing([theme::GROUP_GAP, theme::GRID]).show(ui, |ui| {
         let scores = [
             ("AMI", agreement.ami, "Adjusted mutual information: 1 for the same groups, about 0 by chance"),

@@ -207,6 +207,33 @@ fn select_names(scope: &mut Scope<'_>, field: Field, codes: &[u32]) {
 fn import_summary(ui: &mut Ui, scope: &mut Scope<'_>, opened: &Opened) {
     let report = &opened.report;
     ui.label(RichText::new("Import").strong());
+    if opened.is_simulated() {
+        ui.label(RichText::new("Simulated data: no specimen here is real.").color(theme::tokens(ui).warning));
+    }
+    ui.scope(|ui| facts(ui, scope, opened));
+    for file in &report.files {
+        let name = file.path.file_name().unwrap_or(file.path.as_os_str()).to_string_lossy();
+        let text = format!("{name}: {}, {}, {} line ends", file.layout, file.encoding, file.line_ends);
+        let label = ui.label(RichText::new(text).small().color(theme::tokens(ui).quiet));
+        label.on_hover_text(format!("{}\nSHA-256 {}", file.path.display(), file.sha256));
+    }
+    if scope.session.overview.repeated_barcodes > 0 {
+        ui.horizontal(|ui| {
+            if ui.button("Select specimens that share a barcode").clicked() {
+                let dataset = &opened.dataset;
+                let mut shared = vec![0u32; dataset.unique_len()];
+                (0..dataset.len()).for_each(|row| shared[dataset.unique_of(row)] += 1);
+                let rows: Rows = (0..dataset.len()).filter(|&row| shared[dataset.unique_of(row)] > 1).collect();
+                scope.ask(Command::Select(rows, Mode::Replace));
+            }
+        });
+    }
+}
+
+fn facts(ui: &mut Ui, scope: &Scope<'_>, opened: &Opened) {
+    let report = &opened.report;
+    // Lines of text need not be as high as buttons.
+    ui.spacing_mut().interact_size.y = 0.0;
     Grid::new("import").num_columns(2).spacing([theme::GROUP_GAP, theme::GRID]).show(ui, |ui| {
         fact(ui, "Records read", report.records_read);
         fact(ui, "Kept", report.records_kept);
@@ -222,17 +249,6 @@ fn import_summary(ui: &mut Ui, scope: &mut Scope<'_>, opened: &Opened) {
             fact(ui, &format!("Flagged: {}", flag.replace('_', " ")), count);
         }
     });
-    for file in &report.files {
-        let text = format!("{}: {}, {}, {} line ends", file.path.display(), file.layout, file.encoding, file.line_ends);
-        ui.label(RichText::new(text).small().color(theme::tokens(ui).quiet));
-    }
-    if scope.session.overview.repeated_barcodes > 0 && ui.button("Select specimens that share a barcode").clicked() {
-        let dataset = &opened.dataset;
-        let mut shared = vec![0u32; dataset.unique_len()];
-        (0..dataset.len()).for_each(|row| shared[dataset.unique_of(row)] += 1);
-        let rows: Rows = (0..dataset.len()).filter(|&row| shared[dataset.unique_of(row)] > 1).collect();
-        scope.ask(Command::Select(rows, Mode::Replace));
-    }
 }
 
 fn fact(ui: &mut Ui, name: &str, count: usize) {

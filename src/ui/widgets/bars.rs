@@ -160,7 +160,7 @@ mod tests {
         assert!(histogram.counts.len() <= 41 && histogram.width == 50, "{histogram:?}");
         for (index, &count) in histogram.counts.iter().enumerate() {
             let [first, last] = histogram.range(index);
-            assert_eq!(count, values.iter().filter(|value| (first..=last).contains(value)).count());
+            assert_eq!(count, values.iter().filter(|value| (first..=last).contains(*value)).count());
         }
     }
 

@@ -68,7 +68,9 @@ pub fn progress(ui: &mut Ui, live: &Live) {
 
 /// `embedding 3 412 of 12 000 barcodes · 41 s left`
 pub fn progress_text(live: &Live, now: Instant) -> String {
-    let Some(progress) = &live.progress else { return format!("{}…", live.job) };
+    let Some(progress) = &live.progress else {
+        return if live.started.is_some() { "starting…" } else { "waiting for its turn…" }.to_owned();
+    };
     let done = words::count(progress.done as usize);
     let amount = match progress.total {
         Some(total) => format!("{done} of {} {}", words::count(total as usize), progress.unit),

@@ -2,7 +2,7 @@
 
 use crate::session::columns::Sorting;
 use crate::ui::theme;
-use egui::{Align, Layout, Modifiers, Role, Sense, Ui, WidgetInfo};
+use egui::{Align, Layout, Modifiers, Pos2, Role, Sense, Shape, Stroke, Ui, WidgetInfo, vec2};
 use egui_extras::{Column, TableBuilder, TableRow};
 
 /// A column of a table.
@@ -102,17 +102,15 @@ impl Table<'_> {
     fn headers(&self, header: &mut TableRow<'_, '_>, answer: &mut TableAnswer) {
         for (index, column) in self.columns.iter().enumerate() {
             header.col(|ui| {
-                let mark = match self.sorting {
-                    Some(Sorting { column, ascending: true }) if column == index => " ⬆",
-                    Some(Sorting { column, ascending: false }) if column == index => " ⬇",
-                    _ => "",
-                };
-                let text = egui::RichText::new(format!("{}{mark}", column.title)).strong();
+                let text = egui::RichText::new(column.title).strong();
                 let button = egui::Button::new(text).frame(false).truncate();
                 let response = ui.add(button).on_hover_text(format!("{} (click to sort)", column.hint));
                 response.widget_info(|| {
                     WidgetInfo::labeled(Role::Button, true, format!("Sort {} by {}", self.name, column.title))
                 });
+                if let Some(sorting) = self.sorting.filter(|sorting| sorting.column == index) {
+                    sort_mark(ui, response.rect.right_center(), sorting.ascending);
+                }
                 if response.clicked() {
                     answer.sorting = Some(Sorting::clicked(self.sorting, index, !column.number));
                 }
@@ -161,4 +159,14 @@ impl Table<'_> {
             _ => None,
         }
     }
+}
+
+/// A small triangle that points to where the values grow.
+fn sort_mark(ui: &Ui, at: Pos2, ascending: bool) {
+    let tokens = theme::tokens(ui);
+    let half = theme::GRID;
+    let (base, tip) = if ascending { (half / 2.0, -half / 2.0) } else { (-half / 2.0, half / 2.0) };
+    let centre = at + vec2(half, 0.0);
+    let corners = vec![centre + vec2(-half, base), centre + vec2(half, base), centre + vec2(0.0, tip)];
+    ui.painter().add(Shape::convex_polygon(corners, tokens.accent, Stroke::NONE));
 }

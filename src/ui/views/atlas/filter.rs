@@ -161,6 +161,7 @@ fn kept(filter: &Filter) -> String {
 mod tests {
     use super::*;
     use crate::data::taxonomy::{Field, LabelColumn};
+    use crate::session::columns::ColumnKey;
     use std::sync::Arc;
 
     fn values() -> Values {

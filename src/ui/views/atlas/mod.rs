@@ -9,10 +9,11 @@ mod specimen;
 use super::super::legend::{Asked, Legend};
 use super::super::scope::Scope;
 use super::super::widgets::map::{Combine, MapResponse, MapState, MapStyle, Mark, PointMap, Tool};
-use super::super::widgets::{float, state};
+use super::super::widgets::{export, float, state};
 use super::super::{theme, words};
 use crate::pipeline::project::Source;
 use crate::session::columns::ColumnKey;
+use crate::session::export::Exported;
 use crate::session::look::Look;
 use crate::session::search::Taxon;
 use crate::session::selection::{Mode, Rows};
@@ -107,6 +108,7 @@ impl Atlas {
                 ui.checkbox(&mut self.shown.rings, "Rings around misclassified specimens")
                     .on_hover_text("Specimens that the model gives another name than their label");
             });
+            export::menu(ui, scope, &[Exported::Map, Exported::Places]);
             ui.label(RichText::new(caption(scope.session, self.derived.shown())).color(theme::tokens(ui).quiet));
         });
     }

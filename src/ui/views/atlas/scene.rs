@@ -100,6 +100,7 @@ type Colours = (Arc<Palette>, Arc<Vec<Color32>>);
 
 /// The arrays of the map and the groups of the legend.
 #[derive(Debug, Default)]
+#[expect(clippy::type_complexity, reason = "each key names just what its value is made from")]
 pub(super) struct Derived {
     scene: MapScene,
     groups: Arc<Groups>,

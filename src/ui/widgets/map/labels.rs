@@ -1,7 +1,7 @@
 //! Names of taxa on the map: where they stand, and which ones fit.
 
 use super::view::{Area, Viewport};
-use egui::{Rect, Vec2};
+use egui::{Rect, Vec2, vec2};
 
 /// A name and its place on the map.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +66,8 @@ fn median(values: impl Iterator<Item = f32>) -> f64 {
 }
 
 /// Which labels can be shown without touching each other, and where: indices into `labels` (the largest first) and the places
-/// of their texts. `closer` is how much nearer the view is than the whole map; `size_of` measures a text in points.
+/// of their texts, just above their points. `closer` is how much nearer the view is than the whole map; `size_of` measures a
+/// text in points.
 pub fn place_labels(
     labels: &[TaxonLabel],
     viewport: Viewport,
@@ -85,7 +86,9 @@ pub fn place_labels(
         if !area.contains(label.place) {
             continue;
         }
-        let text = Rect::from_center_size(viewport.to_screen(label.place), size_of(label));
+        let size = size_of(label);
+        let above = vec2(0.0, 0.5 * size.y + GAP);
+        let text = Rect::from_center_size(viewport.to_screen(label.place) - above, size);
         let free = placed.iter().all(|(_, other)| !other.expand(GAP).intersects(text));
         if free && viewport.rect.contains_rect(text) {
             placed.push((at, text));
@@ -98,7 +101,7 @@ pub fn place_labels(
 mod tests {
     use super::super::view::View;
     use super::*;
-    use egui::{pos2, vec2};
+    use egui::pos2;
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(ToString::to_string).collect()

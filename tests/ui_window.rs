@@ -1,0 +1,250 @@
+//! The whole window driven without a screen: what is on it is found by its accessible name, as a screen reader finds it.
+
+#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
+#![cfg(feature = "gui")]
+
+use barcodescope::data::simulate::{SimulationSettings, write_csv};
+use barcodescope::data::taxonomy::Field;
+use barcodescope::jobs::{Workshop, WorkshopOptions};
+use barcodescope::pipeline::Method;
+use barcodescope::progress::Silent;
+use barcodescope::seed::Seed;
+use barcodescope::session::{Command, Page, Session, Step};
+use barcodescope::ui::app::{App, Beginning};
+use egui::{Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(120);
+const SMALLEST: [f32; 2] = [1024.0, 640.0];
+
+/// A window and the folder of its files.
+struct Window {
+    harness: Harness<'static, App>,
+    folder: TempDir,
+}
+
+impl Window {
+    fn open(files: &[&str], size: [f32; 2]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        simulated(&folder.path().join("survey.csv"));
+        fs::write(folder.path().join("odd.tsv"), odd_table()).unwrap();
+        let beginning = Beginning {
+            files: files.iter().map(|name| folder.path().join(name)).collect(),
+            settings_file: Some(folder.path().join("settings.json")),
+            ..Beginning::default()
+        };
+        let harness = Harness::builder().with_size(size).build_eframe(move |creation| {
+            App::new(&creation.egui_ctx, &beginning, Workshop::new(WorkshopOptions::default())).unwrap()
+        });
+        Self { harness, folder }
+    }
+
+    /// A window in which everything has been made of the simulated survey.
+    fn of_survey(size: [f32; 2]) -> Self {
+        let mut window = Self::open(&["survey.csv"], size);
+        window.until("all steps", |session| Step::ALL.iter().all(|&step| session.results.stage(step).is_ready()));
+        window
+    }
+
+    fn session(&self) -> &Session {
+        self.harness.state().session()
+    }
+
+    fn step(&mut self) {
+        self.harness.step();
+        self.harness.check_accessibility();
+    }
+
+    /// Draws frames until something holds.
+    fn until(&mut self, what: &str, holds: impl Fn(&Session) -> bool) {
+        let start = Instant::now();
+        while !holds(self.session()) {
+            assert!(start.elapsed() < LIMIT, "{what} did not happen; log: {:?}", self.session().log.entries());
+            self.step();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.settle();
+    }
+
+    /// A few more frames, so that what was asked for is drawn.
+    fn settle(&mut self) {
+        (0..4).for_each(|_| self.step());
+    }
+
+    fn press(&mut self, modifiers: Modifiers, key: Key) {
+        self.harness.key_press_modifiers(modifiers, key);
+        self.settle();
+    }
+
+    fn click(&mut self, name: &str) {
+        self.harness.get_by_label(name).click();
+        self.settle();
+    }
+
+    fn shows(&self, name: &str) -> bool {
+        self.harness.query_by_label(name).is_some()
+    }
+
+    fn shows_containing(&self, part: &str) -> bool {
+        self.harness.query_all_by_label_contains(part).next().is_some()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+fn simulated(path: &Path) {
+    let settings = SimulationSettings { specimens: 80, seed: Seed(3) };
+    write_csv(&settings, fs::File::create(path).unwrap(), &Silent).unwrap();
+}
+
+/// A table of no known layout whose columns can be guessed.
+fn odd_table() -> String {
+    let bases: String = "ACGGTTAACCGATTACA".repeat(40);
+    let row = |number: usize| format!("s{number}\tGenus{}\t{}\n", number % 3, &bases[number..number + 400]);
+    std::iter::once("mystery\tkind\tletters\n".to_owned()).chain((0..12).map(row)).collect()
+}
+
+#[test]
+fn the_welcome_page_opens_files_by_path_and_says_what_went_wrong() {
+    let mut window = Window::open(&[], SMALLEST);
+    window.settle();
+    for name in ["Open files…", "Open the demo", "or type a path"] {
+        assert!(window.harness.query_all_by_label(name).next().is_some(), "{name}");
+    }
+    assert!(!window.shows("Clusters"), "no navigation without a file");
+    let missing = window.path("missing.fasta");
+    window.harness.get_by_role(egui::accesskit::Role::TextInput).focus();
+    window.settle();
+    window.harness.get_by_role(egui::accesskit::Role::TextInput).type_text(missing.to_str().unwrap());
+    window.settle();
+    window.click("Open this path");
+    window.until("the error", |session| session.data.problem().is_some());
+    assert!(window.shows_containing("missing.fasta"), "the sentence names the file");
+    assert!(window.shows("Technical cause"), "the cause is one click away");
+    assert!(window.shows("1 warning"), "the log keeps it");
+}
+
+#[test]
+fn every_page_is_drawn_with_named_controls_in_the_smallest_window_and_then_rests() {
+    let mut window = Window::of_survey(SMALLEST);
+    for (key, page, title) in [
+        (Key::Num1, Page::Dataset, "Missing labels"),
+        (Key::Num2, Page::Atlas, "Fit"),
+        (Key::Num3, Page::Classify, "Names by"),
+        (Key::Num4, Page::Clusters, "AMI"),
+    ] {
+        window.press(Modifiers::NONE, key);
+        assert_eq!(window.session().page, page);
+        assert!(window.shows(title), "{title} on {page:?}");
+        for name in ["Dataset", "Clusters", "Help: keyboard shortcuts", "Log", "Export"] {
+            let node = window.harness.query_all_by_label(name).next();
+            let rect = node.unwrap_or_else(|| panic!("{name} on {page:?}")).rect();
+            let screen = egui::Rect::from_min_size(egui::Pos2::ZERO, SMALLEST.into());
+            assert!(screen.contains_rect(rect), "{name} on {page:?} is outside: {rect:?}");
+        }
+        let frames = window.harness.try_run().expect("an idle window repaints nothing");
+        assert!(frames <= 4, "{frames} frames without anything to do");
+    }
+}
+
+#[test]
+fn a_row_of_a_sorted_table_selects_the_specimen_that_stands_in_it() {
+    let mut window = Window::of_survey([1360.0, 860.0]);
+    window.press(Modifiers::NONE, Key::Num3);
+    let tab = window.harness.query_all_by_label_contains("Label and look differ").next().expect("the tab");
+    tab.click();
+    window.settle();
+    let wrong: Vec<usize> = {
+        let names = window.session().results.names(Method::Model).shown().unwrap();
+        names.calls.iter().filter(|call| call.correct() == Some(false)).map(|call| call.row).collect()
+    };
+    assert!(!wrong.is_empty(), "the simulation plants wrong labels");
+    for header in ["Sort specimens by id", "Sort specimens by id", "Sort specimens by cosine"] {
+        window.click(header);
+        window.click("specimens, row 1");
+        let row = window.session().selection.focus().expect("a specimen is selected");
+        assert!(wrong.contains(&row), "{row} is not among the misclassified");
+        let dataset = window.session().dataset().unwrap().dataset.clone();
+        let id = dataset.id(row).to_owned();
+        if header.ends_with("by id") {
+            let ids = wrong.iter().map(|&row| dataset.id(row));
+            let ends = [ids.clone().min().unwrap(), ids.max().unwrap()];
+            assert!(ends.contains(&id.as_str()), "{id} is neither the first nor the last of {ends:?}");
+        }
+        window.until("its neighbours", |session| session.closest.shown().is_some_and(|closest| closest.row == row));
+        let shown = window.harness.query_all_by_label(&id).count();
+        assert!(shown >= 2, "{id} stands in the table and in the panel");
+    }
+    window.press(Modifiers::NONE, Key::Escape);
+    assert!(window.session().selection.rows().is_empty());
+    window.press(Modifiers::ALT, Key::ArrowLeft);
+    assert_eq!(window.session().selection.rows().len(), 1, "back to the selection before");
+}
+
+#[test]
+fn a_taxon_is_found_and_lit_by_typing_its_name() {
+    let mut window = Window::of_survey(SMALLEST);
+    let (genus, count) = {
+        let name = &window.session().overview.field(Field::Genus).unwrap().names[0];
+        (name.name.clone(), name.specimens)
+    };
+    window.press(Modifiers::NONE, Key::Slash);
+    window.harness.get_by_label("Find specimen or taxon").type_text(&genus);
+    window.settle();
+    assert!(!window.session().look.hits.is_empty());
+    window.press(Modifiers::NONE, Key::Enter);
+    assert_eq!(window.session().look.lit.as_ref().map(|lit| lit.taxon.name.clone()), Some(genus));
+    assert_eq!(window.session().selection.rows().len(), count);
+}
+
+#[test]
+fn help_and_log_open_and_close_by_keyboard() {
+    let mut window = Window::open(&[], SMALLEST);
+    window.settle();
+    window.press(Modifiers::NONE, Key::F1);
+    assert!(window.shows("Keyboard and mouse"));
+    window.press(Modifiers::NONE, Key::Escape);
+    assert!(!window.shows("Keyboard and mouse"));
+    window.press(Modifiers::COMMAND, Key::L);
+    assert!(window.shows("Copy all"));
+    window.click("Close");
+    assert!(!window.shows("Copy all"));
+}
+
+#[test]
+fn the_columns_of_an_unknown_table_are_shown_and_remembered() {
+    let mut window = Window::open(&["odd.tsv"], SMALLEST);
+    window.until("the question", |session| session.question.is_some());
+    assert!(window.shows("What do the columns hold?"));
+    window.click("Open with these columns");
+    window.until("the file", |session| session.dataset().is_some());
+    assert_eq!(window.session().dataset().unwrap().dataset.len(), 12);
+    assert!(window.session().question.is_none());
+    let settings = fs::read_to_string(window.path("settings.json")).unwrap();
+    assert!(settings.contains("mystery\\tkind\\tletters"), "{settings}");
+
+    let ctx = window.harness.ctx.clone();
+    let again = vec![window.path("odd.tsv")];
+    window.harness.state_mut().obey(&ctx, Command::Open(again));
+    window.until("the file again", |session| session.data.job().is_none());
+    assert!(window.session().question.is_none() && window.session().data.problem().is_none(), "asked only once");
+}
+
+#[test]
+fn a_running_job_can_be_stopped_from_the_status_bar() {
+    let mut window = Window::open(&["survey.csv"], SMALLEST);
+    window.until("the embedding to begin", |session| session.running() == Some(Step::Embedding));
+    window.harness.get_by_label("Stop").click();
+    let asked = Instant::now();
+    window.until("its end", |session| session.results.stage(Step::Embedding).job().is_none());
+    assert!(asked.elapsed() < Duration::from_secs(5));
+    let stage = window.session().results.stage(Step::Embedding);
+    assert!(stage.is_ready() || stage.problem().is_some_and(|problem| problem.cancelled), "it ended, or was stopped");
+}

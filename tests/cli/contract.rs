@@ -324,6 +324,8 @@ fn evaluate_writes_the_table_with_every_method() {
         assert_eq!(species["ci95"].as_array().unwrap().len(), 2);
         let genus = find("open_world", method, "genus", "accuracy")["value"].as_f64().unwrap();
         let ami = find("bin_reconstruction", method, "bin", "ami")["value"].as_f64().unwrap();
+        let interval = &find("bin_reconstruction", method, "bin", "ami")["ci95"];
+        assert!(interval[0].as_f64() <= Some(ami) && Some(ami) <= interval[1].as_f64(), "{method}: {interval}");
         let both = find("harmonic_mean", method, "genus", "harmonic_mean")["value"].as_f64().unwrap();
         assert!((both - 2.0 * genus * ami / (genus + ami)).abs() < 1e-9, "{method}");
     }

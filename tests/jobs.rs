@@ -155,6 +155,25 @@ fn heavy_jobs_take_turns_and_light_ones_do_not_wait() {
 }
 
 #[test]
+fn parallel_heavy_work_holds_up_neither_drawing_nor_light_work() {
+    use rayon::prelude::*;
+    let sum = || (0..100_000_u32).into_par_iter().map(|i| i % 7).sum::<u32>();
+    let expected = sum();
+    let mut runner = runner();
+    let heavy = start(&mut runner, Kind::Heavy, "filling every thread", |observer| {
+        (0..64).into_par_iter().try_for_each(|_| until_cancelled(observer).map(|_| ()))?;
+        Ok(0)
+    });
+    wait_until(|| runner.live(heavy).unwrap().progress.is_some());
+    assert_eq!(sum(), expected, "the thread that draws has threads of its own");
+    let light = start(&mut runner, Kind::Light, "clicking", move |_| Ok(sum()));
+    let (ended, outcome) = end(&mut runner);
+    assert_eq!((ended, outcome.unwrap()), (light, expected));
+    runner.cancel(heavy);
+    assert!(end(&mut runner).1.unwrap_err().is_cancelled());
+}
+
+#[test]
 fn a_panic_is_an_error_with_the_jobs_name_and_frees_the_slot() {
     let mut runner = runner();
     start(&mut runner, Kind::Heavy, "clustering", |_| panic!("row 7 is odd"));

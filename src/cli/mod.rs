@@ -13,7 +13,7 @@ use crate::pipeline::{PipelineError, threads};
 use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use watch::{CANCELLED, Watch, say};
+use watch::{CANCELLED, Watch, to_stderr};
 
 /// Exit code when the work failed.
 const FAILED: u8 = 1;
@@ -110,7 +110,7 @@ pub fn run(command: Command, common: &Common) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             if let CommandError::Pipeline(PipelineError::Cancelled(_)) = error {
-                say("stopped; no unfinished file was left");
+                to_stderr("stopped; no unfinished file was left");
                 return ExitCode::from(CANCELLED);
             }
             tell(&error);
@@ -121,13 +121,13 @@ pub fn run(command: Command, common: &Common) -> ExitCode {
 
 /// An error on standard error, with the causes that it does not tell itself.
 fn tell(error: &CommandError) {
-    say(&format!("error: {error}"));
+    to_stderr(&format!("error: {error}"));
     let mut told = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         let text = error.to_string();
         if !told.contains(&text) {
-            say(&format!("  because: {text}"));
+            to_stderr(&format!("  because: {text}"));
             told = text;
         }
         cause = error.source();
@@ -160,6 +160,7 @@ pub fn without_window(wish: WindowWish) -> ExitCode {
 /// One line, then the same job as a report with pictures.
 fn headless(wish: WindowWish, why: &str) -> ExitCode {
     let why = why.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    say(&format!("no window ({}); a report with pictures is written instead", why.trim_end_matches('.')));
+    let watch_line = format!("no window ({}); a report with pictures is written instead", why.trim_end_matches('.'));
+    to_stderr(&watch_line);
     run(Command::Demo(args::DemoArguments::instead_of_window(wish.files)), &wish.common)
 }

@@ -1,8 +1,10 @@
 //! What most commands begin with: files, model, cache.
 
+use super::CommandError;
+#[cfg(feature = "gui")]
+use super::WindowWish;
 use super::args::{Common, Reading, Switch};
 use super::watch::Watch;
-use super::{CommandError, WindowWish};
 use crate::data::dataset::Dataset;
 use crate::data::import::{ImportOptions, ImportReport, load};
 use crate::model::{Model, OpenOptions, find_models};

@@ -2,18 +2,13 @@
 
 use crate::progress::{Cancelled, Observer, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Exit code after Ctrl-C.
 pub(super) const CANCELLED: u8 = 130;
-
-/// One line on standard error. Where nobody listens any more there is nobody to tell.
-pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
 
 /// Watches a run from the command line.
 pub(super) struct Watch {
@@ -73,8 +68,8 @@ impl Watch {
 
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| say(text)),
-            None => say(text),
+            Some(bar) => bar.suspend(|| to_stderr(text)),
+            None => to_stderr(text),
         }
     }
 
@@ -137,4 +132,10 @@ impl Observer for Watch {
     fn warn(&self, message: &str) {
         self.line(&format!("warning: {message}"));
     }
+}
+
+/// A line on standard error. Whoever reads it may have gone away, which must not end the work.
+pub(super) fn to_stderr(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -3,6 +3,7 @@
 use super::error::{JobError, WorkError, panic_message};
 use super::waker::Waker;
 use crate::progress::{Cancelled, Observer, Progress};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,9 @@ use tokio::task::JoinError;
 const QUEUE: usize = 256;
 /// After a cancel, work that does not answer is given up after this long; its late result is dropped.
 const GRACE: Duration = Duration::from_millis(150);
+
+/// Light work comes in short pieces; a few may overlap.
+const LIGHT_THREADS: usize = 4;
 
 /// Names one run of one piece of work. Never used twice in a program's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -95,10 +99,20 @@ pub struct Runner<T> {
     heavy: Arc<Semaphore>,
     /// One permit per file being written is taken for as long as it takes.
     writing: Arc<Semaphore>,
+    /// Threads of heavy work. The process's common threads are left to the window, whose drawing would otherwise queue behind
+    /// hours of work.
+    heavy_threads: Arc<ThreadPool>,
+    /// Threads of everything else, so that a click is answered while heavy work goes on.
+    light_threads: Arc<ThreadPool>,
     waker: Waker,
     events_in: mpsc::Sender<Event<T>>,
     events_out: mpsc::Receiver<Event<T>>,
     running: BTreeMap<JobId, Running>,
+}
+
+fn threads(purpose: &'static str, number: usize) -> std::io::Result<Arc<ThreadPool>> {
+    let builder = ThreadPoolBuilder::new().num_threads(number).thread_name(move |index| format!("{purpose} {index}"));
+    builder.build().map(Arc::new).map_err(std::io::Error::other)
 }
 
 /// More files than this are never written at once.
@@ -117,6 +131,8 @@ impl<T: Send + 'static> Runner<T> {
             runtime: Some(runtime),
             heavy: Arc::new(Semaphore::new(1)),
             writing: Arc::new(Semaphore::new(WRITERS as usize)),
+            heavy_threads: threads("heavy work", rayon::current_num_threads())?,
+            light_threads: threads("light work", LIGHT_THREADS)?,
             waker,
             events_in,
             events_out,
@@ -149,7 +165,9 @@ impl<T: Send + 'static> Runner<T> {
             Kind::Light => None,
             Kind::Write => Some(Arc::clone(&self.writing)),
         };
+        let threads = Arc::clone(if kind == Kind::Heavy { &self.heavy_threads } else { &self.light_threads });
         self.running.insert(id, Running { cancel, live });
+        let work = move |observer: &dyn Observer| threads.install(|| work(observer));
         runtime.spawn(attend(desk, slots, kind, work));
     }
 

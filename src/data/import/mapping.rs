@@ -2,7 +2,7 @@
 
 use super::layouts;
 use super::names::{is_bare_bin, is_bin, is_epithet, is_genus, is_missing_label};
-use super::sequence::looks_like_sequence;
+use super::sequence::{looks_like_sequence, may_be_sequence};
 use crate::data::taxonomy::Field;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -314,7 +314,7 @@ impl Guess<'_> {
     fn sequence_by_content(&mut self) {
         if let Some(&column) = self.roles.get(&Role::Sequence)
             && self.cells(column).next().is_some()
-            && self.share(column, looks_like_sequence) < 0.1
+            && self.share(column, may_be_sequence) < 0.1
         {
             self.roles.remove(&Role::Sequence);
         }
@@ -427,6 +427,7 @@ mod tests {
             ),
             "id=Sample,sequence=Code,genus=Species,species=Sub-Species,bin=Group"
         );
+        assert_eq!(guess(&["id", "sequence"], &[&["a", "ACGT"], &["b", ""]]), "id=id,sequence=sequence");
         // A column called "sequence" that holds accession numbers holds no sequences.
         assert_eq!(guess(&["id", "sequence", "text"], &[&["a", "KP123456", BARCODE]]), "id=id,sequence=text");
         assert_eq!(

@@ -148,6 +148,15 @@ impl Normaliser {
     }
 }
 
+/// Whether a cell of a table holds no letters but those of sequences, however few.
+pub(super) fn may_be_sequence(cell: &str) -> bool {
+    cell.trim().bytes().all(|byte| match LETTERS[byte as usize] {
+        Letter::Blank => byte.is_ascii_whitespace(),
+        Letter::Invalid => false,
+        Letter::Base(_) | Letter::LowerBase(_) | Letter::Uracil | Letter::Gap | Letter::Unknown => true,
+    })
+}
+
 /// Whether a cell of a table looks like a sequence: at least 20 letters, no others than IUPAC codes, four fifths A, C, G, T, U or N.
 pub(super) fn looks_like_sequence(cell: &str) -> bool {
     let (mut plain, mut letters) = (0usize, 0usize);

@@ -109,12 +109,12 @@ pub fn run(command: Command, common: &Common) -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
+            if let CommandError::Pipeline(PipelineError::Cancelled(_)) = error {
+                to_stderr("stopped; no unfinished file was left");
+                return ExitCode::from(CANCELLED);
+            }
             tell(&error);
-            ExitCode::from(match error {
-                CommandError::Pipeline(PipelineError::Cancelled(_)) => CANCELLED,
-                CommandError::Usage(_) => WRONG_USAGE,
-                CommandError::Pipeline(_) | CommandError::Other(_) => FAILED,
-            })
+            ExitCode::from(if matches!(error, CommandError::Usage(_)) { WRONG_USAGE } else { FAILED })
         }
     }
 }

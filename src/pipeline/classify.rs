@@ -405,7 +405,7 @@ fn fill_identities(
 }
 
 /// Resamples of the bootstrap.
-pub(super) const RESAMPLES: usize = 1000;
+pub(in crate::pipeline) const RESAMPLES: usize = 1000;
 
 fn accuracy_interval(calls: &[SpecimenCall], species: &[Option<u32>], seed: Seed) -> Option<[f64; 2]> {
     let unnamed = species.iter().flatten().max().map_or(0, |&most| most + 1);
@@ -449,3 +449,6 @@ fn provenance(
         .with("compared with", if each_by_the_others { "all other specimens" } else { "the reference" })
         .with("identical barcodes", if settings.set_aside_identical { "set aside" } else { "allowed" })
 }
+
+#[cfg(test)]
+mod tests;

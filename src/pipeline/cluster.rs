@@ -167,7 +167,7 @@ const WARD_DIMENSIONS: usize = 50;
 const WARD_NEIGHBOURS: usize = 15;
 
 /// Groups of vectors `[U,D]` under a recipe whose number, if it needs one, is given.
-pub(super) fn groups(
+pub(in crate::pipeline) fn groups(
     vectors: ArrayView2<'_, f32>,
     recipe: ClusterRecipe,
     seed: Seed,
@@ -195,7 +195,7 @@ pub(super) fn groups(
 }
 
 /// UMAP as the published recipe has it.
-pub(super) fn ward_umap(seed: Seed) -> UmapSettings {
+pub(in crate::pipeline) fn ward_umap(seed: Seed) -> UmapSettings {
     UmapSettings { neighbours: WARD_NEIGHBOURS, components: WARD_DIMENSIONS, seed, ..UmapSettings::default() }
 }
 
@@ -204,7 +204,7 @@ fn number_of_groups(labels: &[i32]) -> usize {
 }
 
 /// Agreement of groups with a label over the specimens that have it; a specimen in no group is a group of its own.
-pub(super) fn agreement_with(dataset: &Dataset, field: Field, groups: &[i32]) -> Option<Agreement> {
+pub(in crate::pipeline) fn agreement_with(dataset: &Dataset, field: Field, groups: &[i32]) -> Option<Agreement> {
     let column = dataset.labels(field);
     let mut next = groups.iter().copied().max().unwrap_or(-1).max(-1) + 1;
     let (truth, found): (Vec<u32>, Vec<u32>) = groups

@@ -281,3 +281,6 @@ fn batch_size(info: &ModelInfo, tokens: usize) -> usize {
     let cores = rayon::current_num_threads() as f64;
     ((cores * FLOP_PER_CORE / (per_token * tokens)) as usize).clamp(1, 32 * rayon::current_num_threads())
 }
+
+#[cfg(test)]
+mod tests;

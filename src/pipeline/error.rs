@@ -98,7 +98,7 @@ impl PipelineError {
 }
 
 /// An error of a step that may also be a stop.
-pub(super) trait StepError: std::error::Error {
+pub(in crate::pipeline) trait StepError: std::error::Error {
     /// Whether the user stopped the step.
     fn is_stop(&self) -> bool;
 }
@@ -122,7 +122,7 @@ may_stop!(
 
 /// A stop stays a stop, anything else is a failed step.
 #[expect(clippy::needless_pass_by_value, reason = "callers hand the error over, as `map_err` gives it")]
-pub(super) fn stop_or(error: impl StepError, step: &'static str) -> PipelineError {
+pub(in crate::pipeline) fn stop_or(error: impl StepError, step: &'static str) -> PipelineError {
     if error.is_stop() {
         PipelineError::Cancelled(Cancelled)
     } else {

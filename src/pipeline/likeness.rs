@@ -19,10 +19,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The specimens of a reference, made ready for one method: embeddings transformed, with the transform to be used on queries.
 pub struct Reference<'a> {
-    pub(super) method: Method,
-    pub(super) side: Side<'a>,
+    pub(in crate::pipeline) method: Method,
+    pub(in crate::pipeline) side: Side<'a>,
     /// Rows in file order.
-    pub(super) rows: Vec<usize>,
+    pub(in crate::pipeline) rows: Vec<usize>,
     /// Transformed vectors by unique barcode of the dataset, `[U,D]`, for methods that embed.
     vectors: Option<Array2<f32>>,
     transform: Option<Transform>,
@@ -64,7 +64,7 @@ impl<'a> Reference<'a> {
     }
 
     /// Vectors of a side's unique barcodes under this reference's transform, `[U,D]`; `None` for methods without embeddings.
-    pub(super) fn query_vectors(
+    pub(in crate::pipeline) fn query_vectors(
         &self,
         query: &Side<'_>,
         observer: &dyn Observer,
@@ -84,7 +84,7 @@ impl<'a> Reference<'a> {
 }
 
 /// The unique barcodes of rows, each once, in order of first appearance.
-pub(super) fn uniques_of(dataset: &Dataset, rows: &[usize]) -> Vec<usize> {
+pub(in crate::pipeline) fn uniques_of(dataset: &Dataset, rows: &[usize]) -> Vec<usize> {
     let mut seen = vec![false; dataset.unique_len()];
     rows.iter()
         .map(|&row| dataset.unique_of(row))
@@ -93,17 +93,17 @@ pub(super) fn uniques_of(dataset: &Dataset, rows: &[usize]) -> Vec<usize> {
 }
 
 /// The references that can answer: barcodes that at least one labelled specimen has.
-pub(super) struct Pool<'a> {
+pub(in crate::pipeline) struct Pool<'a> {
     dataset: &'a Dataset,
     /// Unique barcodes, in order of the first labelled row that has them.
     uniques: Vec<usize>,
     /// The labelled rows of each, ascending.
-    pub(super) rows: Vec<Vec<u32>>,
+    pub(in crate::pipeline) rows: Vec<Vec<u32>>,
 }
 
 impl<'a> Pool<'a> {
     /// The rows for which `labelled` holds.
-    pub(super) fn new(dataset: &'a Dataset, rows: &[usize], labelled: impl Fn(usize) -> bool) -> Self {
+    pub(in crate::pipeline) fn new(dataset: &'a Dataset, rows: &[usize], labelled: impl Fn(usize) -> bool) -> Self {
         let eligible: Vec<usize> = rows.iter().copied().filter(|&row| labelled(row)).collect();
         let uniques = uniques_of(dataset, &eligible);
         let place: HashMap<usize, usize> = uniques.iter().enumerate().map(|(at, &unique)| (unique, at)).collect();
@@ -112,11 +112,11 @@ impl<'a> Pool<'a> {
         Self { dataset, uniques, rows: by_unique }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::pipeline) fn len(&self) -> usize {
         self.uniques.len()
     }
 
-    pub(super) fn specimens(&self) -> usize {
+    pub(in crate::pipeline) fn specimens(&self) -> usize {
         self.rows.iter().map(Vec::len).sum()
     }
 
@@ -125,7 +125,7 @@ impl<'a> Pool<'a> {
     }
 
     /// For each of the query barcodes, the reference with exactly the same letters.
-    pub(super) fn identical_to(&self, queries: &[&[u8]]) -> Vec<Option<u32>> {
+    pub(in crate::pipeline) fn identical_to(&self, queries: &[&[u8]]) -> Vec<Option<u32>> {
         let place: HashMap<&[u8], u32> =
             self.sequences().into_iter().enumerate().map(|(at, sequence)| (sequence, at as u32)).collect();
         queries.iter().map(|query| place.get(query).copied()).collect()
@@ -133,22 +133,22 @@ impl<'a> Pool<'a> {
 }
 
 /// The queries: unique barcodes of the query's rows.
-pub(super) struct Queries<'a> {
-    pub(super) dataset: &'a Dataset,
-    pub(super) uniques: Vec<usize>,
+pub(in crate::pipeline) struct Queries<'a> {
+    pub(in crate::pipeline) dataset: &'a Dataset,
+    pub(in crate::pipeline) uniques: Vec<usize>,
     /// Transformed vectors by unique barcode of the dataset, where the method embeds.
-    pub(super) vectors: Option<&'a Array2<f32>>,
+    pub(in crate::pipeline) vectors: Option<&'a Array2<f32>>,
 }
 
 impl<'a> Queries<'a> {
-    pub(super) fn sequences(&self) -> Vec<&'a [u8]> {
+    pub(in crate::pipeline) fn sequences(&self) -> Vec<&'a [u8]> {
         self.uniques.iter().map(|&unique| self.dataset.unique_sequence(unique)).collect()
     }
 }
 
 /// The `k` nearest references of every query barcode, as indices into the pool, `[Q,k]`. `excluded(query, reference)` are
 /// passed over.
-pub(super) fn nearest_in_pool(
+pub(in crate::pipeline) fn nearest_in_pool(
     reference: &Reference<'_>,
     pool: &Pool<'_>,
     queries: &Queries<'_>,

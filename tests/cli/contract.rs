@@ -68,12 +68,14 @@ fn check_counts_every_record_and_lists_it() {
 #[test]
 fn check_fails_only_when_nothing_is_kept_and_reports_then_too() {
     let place = Workplace::new();
-    place.write("bad.csv", "processid,dna_barcode\nA-1,ACGT\nB-1,\n");
-    let output = place.run(&["check", "bad.csv", "--json"]);
+    place.write("bad.fas", ">A-1\nACGT\n>B-1\nACGTA\n");
+    let output = place.run(&["check", "bad.fas", "--json", "-o", "R.csv"]);
     assert_eq!(output.status.code(), Some(1));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((report["records_read"].as_u64(), report["records_kept"].as_u64()), (Some(2), Some(0)));
     assert!(text(&output.stderr).contains("error:"), "{}", text(&output.stderr));
+    let (_, rows) = place.read_table("R.csv");
+    assert!(rows.len() == 2 && rows.iter().all(|row| row[3] == "left_out" && row[4] == "too_short"), "{rows:?}");
 }
 
 #[test]
@@ -322,6 +324,8 @@ fn evaluate_writes_the_table_with_every_method() {
         assert_eq!(species["ci95"].as_array().unwrap().len(), 2);
         let genus = find("open_world", method, "genus", "accuracy")["value"].as_f64().unwrap();
         let ami = find("bin_reconstruction", method, "bin", "ami")["value"].as_f64().unwrap();
+        let interval = &find("bin_reconstruction", method, "bin", "ami")["ci95"];
+        assert!(interval[0].as_f64() <= Some(ami) && Some(ami) <= interval[1].as_f64(), "{method}: {interval}");
         let both = find("harmonic_mean", method, "genus", "harmonic_mean")["value"].as_f64().unwrap();
         assert!((both - 2.0 * genus * ami / (genus + ami)).abs() < 1e-9, "{method}");
     }

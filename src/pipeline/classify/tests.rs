@@ -1,0 +1,197 @@
+use super::*;
+use crate::analysis::alignment::Aligner;
+use crate::analysis::kmer::KmerCounts;
+use crate::analysis::knn::VectorSource;
+use crate::data::dataset::{DatasetBuilder, Record};
+use crate::progress::Silent;
+use proptest::prelude::*;
+
+/// Specimens as (which of some barcodes, label); few barcodes and labels, so that everything is shared by somebody.
+type Specimens = Vec<(usize, Option<usize>)>;
+
+/// Twelve barcodes: four random ones, each with two relatives.
+fn barcodes() -> Vec<Vec<u8>> {
+    use rand::Rng;
+    let mut rng = Seed(3).stream("test barcodes");
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        let root: Vec<u8> = (0..120).map(|_| b"ACGT"[rng.random_range(0..4)]).collect();
+        for changes in [0, 3, 9] {
+            let mut relative = root.clone();
+            for _ in 0..changes {
+                relative[rng.random_range(0..120)] = b"ACGT"[rng.random_range(0..4)];
+            }
+            all.push(relative);
+        }
+    }
+    all
+}
+
+fn dataset(name: &str, specimens: &Specimens) -> Dataset {
+    let barcodes = barcodes();
+    let mut builder = DatasetBuilder::new(name, Vec::new());
+    for (row, &(barcode, label)) in specimens.iter().enumerate() {
+        builder.push(Record {
+            id: format!("{name}{row}"),
+            sequence: barcodes[barcode].clone(),
+            labels: label.map(|label| (Field::Genus, format!("Genus{label}"))).into_iter().collect(),
+            ..Record::default()
+        });
+    }
+    builder.finish()
+}
+
+fn likeness(method: Method, a: &[u8], b: &[u8]) -> f64 {
+    if method == Method::Align {
+        return f64::from(Aligner::new().identity(a, b));
+    }
+    let counts = KmerCounts::new([a, b]);
+    let mut both = vec![0.0; 2 * counts.dim()];
+    counts.fill(0..2, &mut both);
+    let (a, b) = both.split_at(counts.dim());
+    let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// Every query against every reference, by the definition: neighbour, likeness, margin.
+fn by_definition(
+    method: Method,
+    reference: &Dataset,
+    query: &Dataset,
+    row: usize,
+    alone: bool,
+    set_aside: bool,
+) -> Option<(usize, f64, Option<f64>)> {
+    let label = |row: usize| reference.label(row, Field::Genus);
+    let candidates: Vec<(usize, f64)> = (0..reference.len())
+        .filter(|&other| label(other).is_some() && !(alone && other == row))
+        .filter(|&other| !(set_aside && reference.sequence(other) == query.sequence(row)))
+        .map(|other| (other, likeness(method, query.sequence(row), reference.sequence(other))))
+        .collect();
+    // The first of the best: ties go to the earlier reference.
+    let best = |with: &dyn Fn(usize) -> bool| {
+        candidates.iter().filter(|(other, _)| with(*other)).fold(None, |best: Option<(usize, f64)>, &(other, value)| {
+            match best {
+                Some((_, most)) if value <= most + 1e-7 => best,
+                _ => Some((other, value)),
+            }
+        })
+    };
+    let (nearest, value) = best(&|_| true)?;
+    let other = best(&|other| label(other) != label(nearest));
+    Some((nearest, value, other.map(|(_, other)| value - other)))
+}
+
+fn check(
+    result: &Classification,
+    method: Method,
+    reference: &Dataset,
+    query: &Dataset,
+    alone: bool,
+    set_aside: bool,
+) -> Result<(), TestCaseError> {
+    prop_assert_eq!(result.calls.len(), query.len());
+    for (row, call) in result.calls.iter().enumerate() {
+        prop_assert_eq!(call.row, row);
+        prop_assert_eq!(call.label.map(|code| result.name(code)), query.label(row, Field::Genus));
+        match by_definition(method, reference, query, row, alone, set_aside) {
+            None => prop_assert!(call.predicted.is_none() && call.neighbour.is_none() && call.margin.is_none()),
+            Some((nearest, value, margin)) => {
+                prop_assert_eq!(call.neighbour, Some(nearest), "row {}", row);
+                prop_assert_eq!(call.predicted.map(|code| result.name(code)), reference.label(nearest, Field::Genus));
+                prop_assert!((f64::from(call.score) - value).abs() < 1e-6);
+                prop_assert_eq!(call.margin.is_some(), margin.is_some(), "row {}", row);
+                if let (Some(found), Some(expected)) = (call.margin, margin) {
+                    prop_assert!((f64::from(found) - expected).abs() < 1e-6, "row {}: {} or {}", row, found, expected);
+                }
+                let identity = Aligner::new().identity(query.sequence(row), reference.sequence(nearest));
+                prop_assert_eq!(call.identity, Some(identity));
+                prop_assert_eq!(call.cosine.is_none(), method == Method::Align);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn specimens(most: usize) -> impl Strategy<Value = Specimens> {
+    prop::collection::vec((0..12_usize, prop::option::weighted(0.8, 0..3_usize)), 1..most)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_reference_answers_as_the_definition_says(
+        reference in specimens(60), query in specimens(12), set_aside: bool, align: bool,
+    ) {
+        let method = if align { Method::Align } else { Method::Kmer };
+        let (reference, query) = (dataset("r", &reference), dataset("q", &query));
+        let settings =
+            ClassifySettings { method, set_aside_identical: set_aside, neighbours: 2, ..ClassifySettings::default() };
+        let made = Reference::new(method, Side::all(&reference, None), None, &Silent).unwrap();
+        match classify(&made, Side::all(&query, None), &settings, &Silent) {
+            Ok(result) => check(&result, method, &reference, &query, false, set_aside)?,
+            Err(error) => {
+                prop_assert!(matches!(error, PipelineError::NoLabels { .. }), "{}", error);
+                prop_assert_eq!(reference.labels(Field::Genus).labelled(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn each_by_the_others_answers_as_the_definition_says(all in specimens(60), set_aside: bool, align: bool) {
+        let method = if align { Method::Align } else { Method::Kmer };
+        let all = dataset("s", &all);
+        let settings =
+            ClassifySettings { method, set_aside_identical: set_aside, neighbours: 2, ..ClassifySettings::default() };
+        if let Ok(result) = leave_one_out(Side::all(&all, None), &settings, &Silent) {
+            check(&result, method, &all, &all, true, set_aside)?;
+        }
+    }
+}
+
+#[test]
+fn the_margin_is_found_however_far_the_other_labels_are() {
+    // Forty nearly identical specimens of one label come before the only one of the other.
+    let mut all: Specimens = (0..40).map(|_| (0, Some(0))).collect();
+    all.push((3, Some(1)));
+    let all = dataset("s", &all);
+    let settings = ClassifySettings { method: Method::Kmer, ..ClassifySettings::default() };
+    let result = leave_one_out(Side::all(&all, None), &settings, &Silent).unwrap();
+    let expected = 1.0 - likeness(Method::Kmer, all.sequence(0), all.sequence(40));
+    assert!((f64::from(result.calls[0].margin.unwrap()) - expected).abs() < 1e-6);
+    assert!(result.calls[40].margin.is_none(), "nobody else has its label, and all others have one");
+}
+
+#[test]
+fn several_neighbours_vote_and_are_kept_in_order() {
+    let reference = dataset("r", &vec![(1, Some(0)), (0, Some(1)), (0, Some(1)), (2, Some(0)), (6, Some(2))]);
+    let query = dataset("q", &vec![(1, None)]);
+    let settings = ClassifySettings {
+        method: Method::Kmer,
+        vote: VoteSettings { k: 3, votes: Votes::Uniform },
+        neighbours: 4,
+        ..ClassifySettings::default()
+    };
+    let made = Reference::new(Method::Kmer, Side::all(&reference, None), None, &Silent).unwrap();
+    let result = classify(&made, Side::all(&query, None), &settings, &Silent).unwrap();
+    let call = result.calls[0];
+    assert_eq!(result.name(call.predicted.unwrap()), "Genus1");
+    assert_eq!(call.score, 2.0 / 3.0);
+    assert_eq!(call.neighbour, Some(1), "the nearest that supports the prediction");
+    assert!(call.margin.unwrap() < 0.0, "a reference with another label is nearer");
+    assert_eq!(result.nearest(0).map(|(row, _)| row).take(3).collect::<Vec<_>>(), [0, 1, 2]);
+    assert!(result.scores.is_none() && result.interval.is_none(), "there is no label to compare with");
+}
+
+#[test]
+fn missing_embeddings_and_missing_labels_are_told() {
+    let all = dataset("s", &vec![(0, None), (1, None)]);
+    let settings = ClassifySettings { method: Method::Kmer, ..ClassifySettings::default() };
+    let error = leave_one_out(Side::all(&all, None), &settings, &Silent).unwrap_err();
+    assert!(error.to_string().contains("genus"), "{error}");
+    let error = leave_one_out(Side::all(&all, None), &ClassifySettings::default(), &Silent).unwrap_err();
+    assert!(error.to_string().contains("embedded"), "{error}");
+    let nobody = dataset("s", &Vec::new());
+    assert!(matches!(leave_one_out(Side::all(&nobody, None), &settings, &Silent), Err(PipelineError::Empty { .. })));
+}

@@ -1,0 +1,112 @@
+use super::*;
+use crate::data::dataset::{DatasetBuilder, Record};
+use crate::data::frame::FrameProfile;
+use crate::model::DeviceChoice;
+use crate::progress::{Cancelled, Silent};
+use crate::seed::Seed;
+use rand::Rng;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Barcodes of several lengths and starts, the first and the third the same.
+fn barcodes() -> Vec<Vec<u8>> {
+    let root = FrameProfile::bundled().consensus();
+    let mut rng = Seed(9).stream("test barcodes");
+    let mut all: Vec<Vec<u8>> = [0..658, 20..620, 0..658, 7..400, 100..658]
+        .into_iter()
+        .map(|part| {
+            let mut barcode = root[part].to_vec();
+            (0..30).for_each(|_| barcode[rng.random_range(0..300)] = b"ACGT"[rng.random_range(0..4)]);
+            barcode
+        })
+        .collect();
+    all[2] = all[0].clone();
+    all
+}
+
+fn dataset(barcodes: &[Vec<u8>]) -> Dataset {
+    let mut builder = DatasetBuilder::new("test", Vec::new());
+    for (row, barcode) in barcodes.iter().enumerate() {
+        builder.push(Record { id: format!("id{row}"), sequence: barcode.clone(), ..Record::default() });
+    }
+    builder.finish()
+}
+
+fn model() -> Model {
+    Model::bundled(&DeviceChoice::Cpu).unwrap()
+}
+
+fn embed_all(barcodes: &[Vec<u8>], cache: Option<&Cache>) -> Embedded {
+    embed(&dataset(barcodes), None, &model(), &EmbedSettings::default(), cache, &Silent).unwrap()
+}
+
+#[test]
+fn a_barcode_is_embedded_the_same_in_any_company_and_once() {
+    let barcodes = barcodes();
+    let together = embed_all(&barcodes, None);
+    assert_eq!((together.vectors.nrows(), together.computed, together.cached), (4, 4, 0));
+    for (unique, barcode) in [(0, 0), (1, 1), (2, 3), (3, 4)] {
+        let alone = embed_all(&barcodes[barcode..=barcode], None);
+        assert_eq!(alone.vectors.row(0), together.vectors.row(unique), "barcode {barcode}");
+    }
+}
+
+#[test]
+fn a_cancelled_run_keeps_no_result_and_what_is_kept_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::at(folder.path());
+    let first = embed_all(&barcodes(), Some(&cache));
+    let again = embed_all(&barcodes(), Some(&cache));
+    assert_eq!((again.computed, again.cached), (0, 4));
+    assert_eq!(again.vectors, first.vectors);
+
+    struct StopAfter(AtomicUsize);
+    impl Observer for StopAfter {
+        fn progress(&self, _: Progress) -> Result<(), Cancelled> {
+            if self.0.fetch_sub(1, Ordering::Relaxed) == 0 { Err(Cancelled) } else { Ok(()) }
+        }
+    }
+    for calls in 0..3 {
+        let stopped = embed(
+            &dataset(&barcodes()),
+            None,
+            &model(),
+            &EmbedSettings::default(),
+            None,
+            &StopAfter(AtomicUsize::new(calls)),
+        );
+        assert!(matches!(stopped, Err(PipelineError::Cancelled(_))), "after {calls} calls");
+    }
+}
+
+#[test]
+fn registered_copies_that_start_elsewhere_read_almost_alike() {
+    let whole = barcodes().remove(0);
+    let part = whole[20..620].to_vec();
+    let settings = |register| EmbedSettings { register: Some(register), layers: Some(Layers::Last) };
+    let likeness = |register| {
+        let found = embed(&dataset(&[whole.clone(), part.clone()]), None, &model(), &settings(register), None, &Silent)
+            .unwrap();
+        let (a, b) = (found.vectors.row(0), found.vectors.row(1));
+        a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt()
+    };
+    let (with, without) = (likeness(true), likeness(false));
+    assert!(with > 0.99 && with > without, "{with} registered, {without} not");
+}
+
+#[test]
+fn default_whitening_is_limited_by_the_number_of_barcodes_and_a_choice_is_not() {
+    let embedded = embed_all(&barcodes(), None);
+    assert_eq!(embedded.model.read.transform, TransformKind::Whiten(Some(512)));
+    for (barcodes, expected) in [
+        (3, TransformKind::None),
+        (511, TransformKind::None),
+        (512, TransformKind::Whiten(Some(32))),
+        (1600, TransformKind::Whiten(Some(100))),
+        (8192, TransformKind::Whiten(Some(512))),
+        (100_000, TransformKind::Whiten(Some(512))),
+    ] {
+        assert_eq!(embedded.transform_for(None, barcodes), expected, "{barcodes} barcodes");
+        let chosen = TransformKind::Whiten(Some(256));
+        assert_eq!(embedded.transform_for(Some(chosen), barcodes), chosen);
+    }
+}

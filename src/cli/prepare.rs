@@ -124,7 +124,9 @@ pub(super) fn ui_options(wish: &WindowWish) -> crate::ui::UiOptions {
     let common = &wish.common;
     crate::ui::UiOptions {
         files: wish.files.clone(),
-        model: common.model.clone(),
+        // A name that leads to no model is told of in the window, when it is opened.
+        model: common.model.as_ref().map(|wanted| common.find_model(wanted).unwrap_or_else(|_| wanted.clone())),
+        models: find_models(common.models.as_deref()),
         seed: common.seed(),
         workshop: crate::jobs::WorkshopOptions {
             device: common.device,

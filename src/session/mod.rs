@@ -82,6 +82,8 @@ impl Default for Choices {
 pub struct Session {
     /// What is remembered between runs.
     pub settings: Settings,
+    /// Models that were found on this machine.
+    pub models: Vec<PathBuf>,
     /// The page that is shown.
     pub page: Page,
     /// The open file.

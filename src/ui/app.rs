@@ -30,6 +30,8 @@ pub struct Beginning {
     pub demo: bool,
     /// The model to use in this run; `None` takes the one used last.
     pub model: Option<PathBuf>,
+    /// Models that were found on this machine.
+    pub models: Vec<PathBuf>,
     /// Seed of everything random.
     pub seed: Seed,
     /// Where the settings are kept; `None` neither reads nor writes any.
@@ -77,6 +79,7 @@ impl App {
         app.show_settings(ctx);
         // The model of this run is no setting: the next run takes the one used last.
         app.session.choices.model.clone_from(&beginning.model);
+        app.session.models.clone_from(&beginning.models);
         let file = match (beginning.files.is_empty(), beginning.demo) {
             (false, _) => Some(Command::Open(beginning.files.clone())),
             (true, true) => Some(Command::OpenDemo),
@@ -217,8 +220,11 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.show(ui);
     }
+}
 
-    fn on_exit(&mut self) {
+impl Drop for App {
+    /// Files that are being written are waited for. `App::on_exit` would do, too, but its signature changes with the renderer.
+    fn drop(&mut self) {
         if let Some(runner) = self.runner.take() {
             runner.shutdown(LAST_WAIT);
         }

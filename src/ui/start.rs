@@ -24,6 +24,8 @@ pub struct UiOptions {
     pub files: Vec<PathBuf>,
     /// The model to use; `None` takes the one used last, at first the bundled one.
     pub model: Option<PathBuf>,
+    /// Models that were found on this machine.
+    pub models: Vec<PathBuf>,
     /// Seed of everything random.
     pub seed: Seed,
     /// How everything is read and where it is kept.
@@ -75,6 +77,7 @@ fn open(options: UiOptions, opened: &Arc<AtomicBool>) -> eframe::Result {
         demo: is_first_time,
         files: options.files,
         model: options.model,
+        models: options.models,
         seed: options.seed,
         settings_file,
     };

@@ -8,7 +8,7 @@ use crate::session::search::Hit;
 use crate::session::selection::Mode;
 use crate::session::settings::Shade;
 use egui::{Align, Key, Layout, Popup, PopupCloseBehavior, Response, RichText, Role, TextEdit, Ui, WidgetInfo};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the bar remembers from frame to frame.
 #[derive(Default)]
@@ -170,8 +170,12 @@ fn model_menu(ui: &mut Ui, scope: &mut Scope<'_>) {
         if ui.radio(file.is_none(), "Bundled model").clicked() {
             scope.ask(Command::UseModel(None));
         }
-        if let Some(path) = file {
-            ui.radio(true, file_name(path)).on_hover_text(path.display().to_string());
+        let others = scope.session.models.iter().map(PathBuf::as_path).filter(|known| Some(*known) != file);
+        for path in file.into_iter().chain(others) {
+            let radio = ui.radio(file == Some(path), file_name(path)).on_hover_text(path.display().to_string());
+            if radio.clicked() {
+                scope.asked.push(Asked::Command(Command::UseModel(Some(path.to_owned()))));
+            }
         }
         if ui.button("Open a model…").clicked() {
             scope.choose(Purpose::Model);

@@ -303,6 +303,55 @@ fn dragging_moves_the_wheel_zooms_and_a_double_click_shows_all_again() {
 }
 
 #[test]
+fn keys_move_and_zoom_the_map_that_has_the_focus() {
+    let mut harness = Bench::new(lattice(), vec![Mark::Shown; 100]).open();
+    let whole = harness.state().state.view().expect("shown");
+    harness.key_press(egui::Key::ArrowRight);
+    harness.run();
+    assert_eq!(harness.state().state.view(), Some(whole), "the keys are not the map's before it has the focus");
+    harness.get_by_role(egui::accesskit::Role::Image).focus();
+    harness.run();
+    harness.key_press(egui::Key::ArrowRight);
+    harness.key_press(egui::Key::Plus);
+    harness.run();
+    let moved = harness.state().state.view().expect("shown");
+    assert!(moved.centre[0] > whole.centre[0] && moved.scale > whole.scale, "{moved:?}");
+    harness.key_press(egui::Key::Home);
+    harness.run();
+    assert_eq!(harness.state().state.view(), Some(whole));
+}
+
+#[test]
+fn a_specimen_found_elsewhere_comes_into_view() {
+    let mut harness = Bench::new(lattice(), vec![Mark::Shown; 100]).open();
+    let whole = harness.state().state.view();
+    harness.state_mut().scene.focus = Some(99);
+    harness.run();
+    assert_eq!(harness.state().state.view(), whole, "it is in view already");
+    let rect = harness.map_rect();
+    harness.state_mut().state.look_at(Area { min: [0.0, 0.0], max: [1.0, 1.0] }, rect);
+    harness.state_mut().scene.focus = Some(77);
+    harness.run();
+    assert!(harness.place(77).distance(rect.center()) < 1.0);
+    harness.state_mut().state.look_at(Area { min: [0.0, 0.0], max: [1.0, 1.0] }, rect);
+    harness.run();
+    assert!(!rect.contains(harness.place(77)), "and only once: the user may look away");
+}
+
+#[test]
+fn rings_and_the_selection_are_drawn_above_the_mesh() {
+    let mut marks = vec![Mark::Muted; 100];
+    (marks[7], marks[8]) = (Mark::Lifted, Mark::Hidden);
+    let mut bench = Bench::new(lattice(), marks);
+    bench.scene.rings = Arc::new(vec![7, 8, 9]);
+    let harness = bench.open();
+    let state = &harness.state().state;
+    assert_eq!(state.mesh().indices.len() / 3, 98, "the selected and the hidden one are not in it");
+    let above: Vec<usize> = state.marks().iter().map(|mesh| mesh.indices.len() / 3).collect();
+    assert_eq!(above, [2, 2], "the selected one with its outline; rings of the two that are not filtered out");
+}
+
+#[test]
 fn the_mesh_holds_every_point_in_view_and_no_other() {
     let mut marks = vec![Mark::Shown; 100];
     (marks[0], marks[1], marks[2]) = (Mark::Hidden, Mark::Ghost, Mark::Muted);

@@ -8,7 +8,7 @@ mod specimen;
 
 use super::super::legend::{Asked, Legend};
 use super::super::scope::Scope;
-use super::super::widgets::map::{Combine, MapResponse, MapState, MapStyle, Mark, PointMap, Tool};
+use super::super::widgets::map::{Combine, Drawing, MapResponse, MapState, MapStyle, Mark, PointMap, Tool};
 use super::super::widgets::{export, float, state};
 use super::super::{theme, words};
 use crate::pipeline::project::Source;
@@ -109,7 +109,10 @@ impl Atlas {
                     .on_hover_text("Specimens that the model gives another name than their label");
             });
             export::menu(ui, scope, &[Exported::Map, Exported::Places]);
-            ui.label(RichText::new(caption(scope.session, self.derived.shown())).color(theme::tokens(ui).quiet));
+            ui.label(
+                RichText::new(caption(scope.session, self.derived.shown(), self.map.drawing()))
+                    .color(theme::tokens(ui).quiet),
+            );
         });
     }
 
@@ -155,7 +158,7 @@ fn mode(combine: Combine) -> Mode {
 }
 
 /// What the map shows, in a line.
-fn caption(session: &Session, shown: Option<ShownMap>) -> String {
+fn caption(session: &Session, shown: Option<ShownMap>, drawing: Drawing) -> String {
     let count = session.dataset().map_or(0, |opened| opened.dataset.len());
     let specimens = match &session.look.visible {
         Some(rows) => format!("{} of {}", words::count(rows.len()), words::counted(count, "specimen", "specimens")),
@@ -169,7 +172,8 @@ fn caption(session: &Session, shown: Option<ShownMap>) -> String {
         0 => String::new(),
         selected => format!(" · {} selected", words::count(selected)),
     };
-    format!("{specimens}{source}{selected}")
+    let drawn = if drawing == Drawing::Density { " · drawn as densities" } else { "" };
+    format!("{specimens}{source}{drawn}{selected}")
 }
 
 /// The code of the lit taxon in the column that the map is coloured by.

@@ -191,7 +191,7 @@ impl Derived {
         });
         let key = (Same::of(&positions), labels.map(Same::of), look.revision, shown.names);
         let labels = self.labels.get(key, || {
-            let taxa = labels.filter(|_| shown.names);
+            let taxa = labels.filter(|_| shown.names && palette.range.is_none());
             Arc::new(taxa.map_or_else(Vec::new, |labels| {
                 taxon_labels(&positions, labels.names(), |row| labels.code(row).filter(|_| look.shows(row)))
             }))

@@ -65,6 +65,11 @@ impl Canvas {
         &self.points
     }
 
+    /// What is drawn above them.
+    pub(super) fn marks(&self) -> &[Arc<Mesh>] {
+        &self.marks
+    }
+
     fn draw(&mut self, context: &Context, index: &MapIndex, painted: &Painted, viewport: Viewport, style: &MapStyle) {
         let pose = Pose { viewport, pixels_per_point: context.pixels_per_point(), style: *style };
         if self.pose == Some(pose) {

@@ -104,6 +104,7 @@ pub struct MapState {
     context: Option<u32>,
     /// Width of what lies over the map at its right, in points of the screen.
     covered: f32,
+    focus: Option<u32>,
 }
 
 /// The arrays that [`Painted`] was made from. Holding them keeps their addresses from being used again.
@@ -179,6 +180,11 @@ impl MapState {
         self.canvas.points()
     }
 
+    /// What is drawn above that mesh: the selection with its outlines, then the rings.
+    pub fn marks(&self) -> &[Arc<Mesh>] {
+        self.canvas.marks()
+    }
+
     /// Whether points are on their way to new places.
     pub fn is_moving(&self) -> bool {
         self.motion.is_some()
@@ -244,6 +250,23 @@ impl MapState {
         (view, whole.scale)
     }
 
+    /// Brings the specimen that is looked at elsewhere into view, once, when it is another than before.
+    fn follow_focus(&mut self, scene: &MapScene, view: &mut View, rect: egui::Rect) {
+        if self.focus == scene.focus {
+            return;
+        }
+        self.focus = scene.focus;
+        let place = scene.focus.and_then(|row| self.positions.get(row as usize)).map(|place| place.map(f64::from));
+        let inside = view.on(self.free(rect)).area(-PICK_RADIUS);
+        if let Some(place) =
+            place.filter(|place| !inside.contains(*place) && place.iter().all(|value| value.is_finite()))
+        {
+            view.centre = place;
+            self.view = Some(*view);
+            self.fitted = false;
+        }
+    }
+
     /// The part of the map that nothing lies over.
     fn free(&self, rect: egui::Rect) -> egui::Rect {
         let right = if self.covered < 0.4 * rect.width() { rect.right() - self.covered } else { rect.right() };
@@ -267,6 +290,8 @@ impl MapState {
 struct Handled {
     viewport: Viewport,
     closer: f64,
+    /// Whether the keyboard moves the map.
+    focused: bool,
     hovered: Option<u32>,
     clicked: Option<(Option<u32>, Combine)>,
     enclosed: Option<(Vec<u32>, Combine)>,
@@ -342,6 +367,7 @@ impl<'a> PointMap<'a> {
 fn handle(state: &mut MapState, scene: &MapScene, response: &Response, context: &Context, tool: Tool) -> Handled {
     let rect = response.rect;
     let (mut view, whole) = state.current_view(rect);
+    state.follow_focus(scene, &mut view, rect);
     if response.has_focus() {
         let arrows = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
         context.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
@@ -366,7 +392,8 @@ fn handle(state: &mut MapState, scene: &MapScene, response: &Response, context: 
     }
     let keys = context.input(|input| input.modifiers);
     let clicked = (response.clicked() && !response.double_clicked()).then(|| (under, Combine::of_click(keys)));
-    Handled { viewport, closer: view.scale / whole, hovered: under.filter(|_| response.hovered()), clicked, enclosed }
+    let hovered = under.filter(|_| response.hovered());
+    Handled { viewport, closer: view.scale / whole, focused: response.has_focus(), hovered, clicked, enclosed }
 }
 
 /// Gives the map its pointer and its accessible name.

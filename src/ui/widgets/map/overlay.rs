@@ -36,7 +36,9 @@ pub(super) fn paint(ui: &Ui, scene: &MapScene, state: &MapState, style: &MapStyl
     if !state.index.is_empty() {
         paint_scale(&painter, viewport, small, style);
     }
-    painter.rect_stroke(viewport.rect, 0.0, Stroke::new(1.0, style.frame), StrokeKind::Inside);
+    // Where the keyboard is must be seen.
+    let frame = if handled.focused { Stroke::new(2.0, style.accent) } else { Stroke::new(1.0, style.frame) };
+    painter.rect_stroke(viewport.rect, 0.0, frame, StrokeKind::Inside);
 }
 
 fn paint_labels(painter: &Painter, scene: &MapScene, viewport: Viewport, closer: f64, font: &FontId, style: &MapStyle) {

@@ -153,7 +153,7 @@ fn clusters_say_that_they_are_being_made_or_why_they_are_not() {
     assert_eq!(making.session.running(), Some(Step::Clusters));
     making.is_at_work();
     let window = at(Page::Clusters, making);
-    assert!(shows(&window, "The grouping is being made") && shows(&window, "120 of 500"));
+    assert!(shows(&window, "The clustering is being made") && shows(&window, "120 of 500"));
 
     let failing: Answered = |task| match task {
         Task::Cluster { .. } => Some(Err("no gap is visible")),
@@ -171,7 +171,7 @@ fn clusters_show_how_groups_fit_the_labels_and_stay_while_others_are_made() {
         task => everything(task),
     };
     let mut window = at(Page::Clusters, Desk::new(answered));
-    let facts = format!("{GROUPS} groups found; the labels have {} different genera", GENERA.len());
+    let facts = format!("{GROUPS} clusters found; the labels have {} different genera", GENERA.len());
     assert!(shows(&window, &facts));
     // Two genera share the last group; the other four have one each.
     assert!(shows(&window, &format!("Match ({})", GENERA.len() - 2)) && shows(&window, "Merge (2)"));
@@ -193,7 +193,7 @@ fn clusters_show_how_groups_fit_the_labels_and_stay_while_others_are_made() {
 #[test]
 fn groups_without_labels_are_shown_alone() {
     let window = at(Page::Clusters, Desk::unlabelled(everything));
-    assert!(shows(&window, "No record carries a label to compare the groups with"));
+    assert!(shows(&window, "No record carries a label to compare the clusters with"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::analysis::concordance::{ConcordanceRow, Correspondence};
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
-use crate::pipeline::cluster::{ClusterRecipe, Clustering, Linkage};
+use crate::pipeline::cluster::{ClusterRecipe, Clustering, HDBSCAN_MIN_SIZE, Linkage};
 use crate::session::columns::{Sorting, order};
 use crate::session::export::Exported;
 use crate::session::selection::{Mode, Rows};
@@ -165,7 +165,7 @@ fn recipe_choice(ui: &mut Ui, scope: &mut Scope<'_>) {
     let choices = [
         ClusterRecipe::Threshold { linkage: Linkage::Average, threshold: None },
         ClusterRecipe::Threshold { linkage: Linkage::Single, threshold: None },
-        ClusterRecipe::Hdbscan { min_size: 3 },
+        ClusterRecipe::Hdbscan { min_size: HDBSCAN_MIN_SIZE },
         ClusterRecipe::Ward { clusters: None },
     ];
     ComboBox::from_id_salt("recipe")

@@ -232,6 +232,7 @@ impl Work<'_> {
         let figure = draw_map(&MapFigure {
             title: &map.title,
             subtitle: &map.subtitle,
+            details: &map.projection.provenance.settings_line(),
             points: &map.projection.points,
             colours: &by_row,
             legend_title: map.colour_by.title(),

@@ -238,6 +238,8 @@ fn visuals(shade: Shade, tokens: &Tokens) -> Visuals {
     visuals.warn_fg_color = tokens.warning;
     visuals.error_fg_color = tokens.wrong;
     visuals.weak_text_color = Some(tokens.quiet);
+    // A blinking cursor would draw the whole window twice a second.
+    visuals.text_cursor.blink = false;
     visuals.selection.bg_fill = tokens.selected;
     visuals.selection.stroke = Stroke::new(HAIRLINE, tokens.text);
     let widgets = &mut visuals.widgets;

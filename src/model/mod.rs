@@ -20,6 +20,7 @@ mod kernels;
 mod layers;
 mod places;
 mod random;
+pub(crate) mod vectors;
 
 pub use checkpoint::Checkpoint;
 pub use config::{CheckpointLayout, EncoderShape, ModelInfo, WeightKind};

@@ -34,7 +34,8 @@ const FENCED: [(&str, &[&str]); 12] = [
     ("eframe", &["ui"]),
     ("rfd", &["ui"]),
     ("tokio", &["jobs"]),
-    ("clap", &["cli"]),
+    // the settings of a run are one list for flags, file and panel
+    ("clap", &["cli", "train"]),
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),
     ("linfa", &["analysis"]),

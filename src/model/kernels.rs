@@ -115,6 +115,8 @@ struct Softmax<'a> {
     scores: &'a mut [f32],
     width: usize,
     scale: f32,
+    /// Whether row `i` has `i + 1` scores that count.
+    causal: bool,
 }
 
 impl WithSimd for Softmax<'_> {
@@ -122,7 +124,9 @@ impl WithSimd for Softmax<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for row in self.scores.chunks_exact_mut(self.width) {
+        for (at, row) in self.scores.chunks_exact_mut(self.width).enumerate() {
+            let (row, later) = row.split_at_mut(if self.causal { at + 1 } else { self.width });
+            later.fill(0.0);
             let largest = largest_of(row);
             row.iter_mut().for_each(|score| *score = exp_non_positive((*score - largest) * self.scale));
             let share = 1.0 / sum_of(row, |weight| weight);
@@ -133,7 +137,8 @@ impl WithSimd for Softmax<'_> {
 
 /// Multi-head attention of packed sequences: `qkv` is `[N, 3D]` (queries, keys, values), the answer `[N, D]`. Every sequence
 /// attends to its own tokens, so there is no padding and no mask.
-fn attend(qkv: &[f32], attended: &mut [f32], width: usize, heads: usize, sequences: &[Range<usize>]) {
+fn attend(qkv: &[f32], attended: &mut [f32], width: usize, attention: &PackedAttention<'_>) {
+    let &PackedAttention { heads, sequences, causal } = attention;
     let head_width = width / heads;
     let scale = 1.0 / (head_width as f32).sqrt();
     let longest = sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
@@ -159,7 +164,7 @@ fn attend(qkv: &[f32], attended: &mut [f32], width: usize, heads: usize, sequenc
             .transpose_mut();
             let table = MatMut::from_row_major_slice_mut(scores, length, length);
             matmul(table, Accum::Replace, view(0), view(1).transpose(), 1.0, Par::Seq);
-            wide(Softmax { scores, width: length, scale });
+            wide(Softmax { scores, width: length, scale, causal });
             let table = MatRef::from_row_major_slice(scores, length, length);
             matmul(answer, Accum::Replace, table, view(2), 1.0, Par::Seq);
         }
@@ -324,6 +329,8 @@ pub(super) struct PackedAttention<'a> {
     pub(super) heads: usize,
     /// The rows of each sequence.
     pub(super) sequences: &'a [Range<usize>],
+    /// Whether a token sees only itself and those before it.
+    pub(super) causal: bool,
 }
 
 impl CustomOp1 for PackedAttention<'_> {
@@ -335,7 +342,7 @@ impl CustomOp1 for PackedAttention<'_> {
         let (rows, joined) = layout.shape().dims2()?;
         let width = joined / 3;
         let mut attended = vec![0.0; rows * width];
-        attend(values(qkv, layout)?, &mut attended, width, self.heads, self.sequences);
+        attend(values(qkv, layout)?, &mut attended, width, self);
         Ok((CpuStorage::F32(attended), Shape::from((rows, width))))
     }
 }

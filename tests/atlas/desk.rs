@@ -194,6 +194,7 @@ fn model() -> ModelInfo {
         encoder: EncoderShape { layers: 1, width: 4, inner: 8, heads: 1, positions: 256 },
         decoder: None,
         layer_norm_eps: 1e-12,
+        causal: false,
         read: ReadSettings::default(),
         parameters: 0,
         weights: WeightKind::F32,

@@ -133,10 +133,6 @@ impl Network {
         &self.layout
     }
 
-    pub(crate) fn architecture(&self) -> &Architecture {
-        &self.architecture
-    }
-
     /// Loss of a batch. With `gradients`, those of all weights are added to them.
     pub(crate) fn run(
         &mut self,

@@ -29,7 +29,8 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layout {
     entries: Vec<Entry>,
-    count: usize,
+    /// Number of weights.
+    pub(super) count: usize,
 }
 
 impl Layout {
@@ -63,11 +64,6 @@ impl Layout {
     /// All tensors, in the order of their values.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
-    }
-
-    /// Number of weights.
-    pub(crate) fn count(&self) -> usize {
-        self.count
     }
 
     /// Initial weights as BERT's: N(0, 0.02), biases 0, scales of layer norms 1. Every tensor has a stream of its own, so that

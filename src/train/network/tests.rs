@@ -35,7 +35,7 @@ fn reference_network() -> (Network, Vec<f32>) {
     });
     let bytes = reference("mae_k4.safetensors");
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let mut weights = vec![0.0; network.layout().count()];
+    let mut weights = vec![0.0; network.layout().count];
     for entry in network.layout().entries() {
         let tensor = tensors.tensor(&entry.name).unwrap();
         assert_eq!(tensor.shape(), entry.shape, "{}", entry.name);
@@ -158,7 +158,7 @@ fn small(kind: &str) -> (Network, Vec<f32>, Batch) {
         frozen_mask: false,
     });
     let mut rng = Seed(4).stream("small network");
-    let weights: Vec<f32> = (0..network.layout().count()).map(|_| rng.random_range(-0.6..0.6)).collect();
+    let weights: Vec<f32> = (0..network.layout().count).map(|_| rng.random_range(-0.6..0.6)).collect();
     let ids: Vec<Vec<u32>> = [9, 6].map(|length| (0..length).map(|_| rng.random_range(1..18)).collect()).to_vec();
     let attention: Vec<Vec<u32>> = ids.iter().map(|ids| vec![1; ids.len()]).collect();
     let masked: Vec<Vec<u32>> = ids
@@ -182,7 +182,7 @@ fn gradients_agree_with_differences_of_the_loss() {
     for kind in ["mae", "mlm", "causal"] {
         for rate in [0.0, 0.3] {
             let (mut network, weights, batch) = small(kind);
-            let drops = Drops::new(network.architecture(), rate, &mut Seed(9).stream("drops"));
+            let drops = Drops::new(&network.architecture, rate, &mut Seed(9).stream("drops"));
             let mut gradients = vec![0.0; weights.len()];
             network.run(&weights, &batch, &drops, Some(&mut gradients));
             let largest = gradients.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
@@ -284,7 +284,7 @@ fn dropout_drops_its_share_and_keeps_the_mean() {
     }
     let (mut network, weights, batch) = small("mae");
     let with = |network: &mut Network, rate: f32, key: u64| {
-        let drops = Drops::new(network.architecture(), rate, &mut Seed(key).stream("drops"));
+        let drops = Drops::new(&network.architecture, rate, &mut Seed(key).stream("drops"));
         network.run(&weights, &batch, &drops, None).loss
     };
     let without = network.run(&weights, &batch, &Drops::default(), None).loss;
@@ -303,7 +303,7 @@ fn the_number_of_threads_changes_no_bit() {
     let gradients_on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let (mut network, _) = reference_network();
-        let drops = Drops::new(network.architecture(), 0.1, &mut Seed(2).stream("drops"));
+        let drops = Drops::new(&network.architecture, 0.1, &mut Seed(2).stream("drops"));
         let mut gradients = vec![0.0; weights.len()];
         pool.install(|| network.run(&weights, &batch, &drops, Some(&mut gradients)));
         gradients

@@ -38,6 +38,17 @@ macro_rules! settings {
             $($(#[doc = $doc])+ #[arg($($argument)*)] #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<$kind>,)+
         }
 
+        impl TrainChanges {
+            /// These changes and others, which count where both change a setting.
+            #[must_use]
+            pub fn and(mut self, over: Self) -> Self {
+                if over.names_a_length() {
+                    (self.epochs, self.minutes, self.steps) = (None, None, None);
+                }
+                Self { $($name: over.$name.or(self.$name.take()),)+ }
+            }
+        }
+
         impl TrainSettings {
             /// These settings with some changed. Of the ways to say how long a run is, a new one takes the place of the old.
             #[must_use]
@@ -100,11 +111,11 @@ settings! {
     /// How the learning rate goes: one-cycle or warmup-cosine
     [long, value_name = "S"] schedule: ScheduleKind = ScheduleKind::OneCycle;
     /// Passes over the barcodes (0: another setting says how long the run is)
-    [long, value_name = "N"] epochs: f64 = 0.0;
+    [long, value_name = "N", group = "length"] epochs: f64 = 0.0;
     /// Minutes of training, pauses not counted (0: another setting says how long the run is)
-    [long, value_name = "M"] minutes: f64 = 20.0;
+    [long, value_name = "M", group = "length"] minutes: f64 = 20.0;
     /// Steps (0: another setting says how long the run is)
-    [long, value_name = "N"] steps: u64 = 0;
+    [long, value_name = "N", group = "length"] steps: u64 = 0;
     /// Longest gradient; longer ones are shortened to it (0: none is)
     [long, value_name = "X"] clip: f64 = 1.0;
     /// Cut 0 to k-1 bases off the front of a barcode at random; registered models never do

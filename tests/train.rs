@@ -91,8 +91,8 @@ fn numbers(path: &Path) -> Vec<(String, Vec<u8>)> {
 fn models_of_every_objective_learn_and_read() {
     let folder = tempfile::tempdir().unwrap();
     for objective in OBJECTIVES {
-        let mut trainer = trainer(&tiny(objective));
-        run(&mut trainer, 40);
+        let mut trainer = trainer(&TrainSettings { steps: 160, validate_every: 40, ..tiny(objective) });
+        run(&mut trainer, 160);
         assert!(trainer.is_done());
         let history = trainer.history();
         let (first, last) = (history.reports[0], *history.reports.last().unwrap());

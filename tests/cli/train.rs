@@ -6,16 +6,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Settings of a small model whose steps take some hundredths of a second each.
+/// Settings of a small model whose steps, with a checkpoint after each, take some hundredths of a second.
 const SMALL: &str = r#"
 k = 4
-encoder_layers = 2
-encoder_width = 64
-encoder_inner = 128
+encoder_layers = 1
+encoder_width = 32
+encoder_inner = 64
 decoder_layers = 1
-decoder_width = 64
-decoder_inner = 128
-batch = 32
+decoder_width = 32
+decoder_inner = 64
+batch = 16
 dropout = 0.1
 validation_share = 0.1
 validate_every = 7
@@ -68,20 +68,16 @@ fn forty_steps_are_the_same_bits_with_and_without_being_killed() {
     let takes = began.elapsed();
     let run = place.path("parts/run.safetensors");
     let mut killed_at = Vec::new();
-    for attempt in 0..12 {
+    for attempt in 0..3 {
         let resume: &[&str] = if attempt == 0 { &["--steps", "40"] } else { &["--resume"] };
         let mut child =
             place.program(&arguments("parts", resume)).stderr(Stdio::null()).spawn().expect("the program starts");
         wait_for(&run, &mut child);
         // anywhere: in a step, in a validation, while a checkpoint is being written
-        std::thread::sleep(takes.mul_f64(rand::rng().random_range(0.05..0.4)));
+        std::thread::sleep(takes.mul_f64(rand::rng().random_range(0.0..0.3)));
         child.kill().expect("it can be killed");
         child.wait().expect("it has ended");
-        let at = steps(&run);
-        killed_at.push(at);
-        if at == 40 || (killed_at.len() >= 3 && killed_at.iter().filter(|&&at| at > 0).count() >= 3) {
-            break;
-        }
+        killed_at.push(steps(&run));
     }
     assert!(killed_at.iter().any(|&at| 0 < at && at < 40), "it was killed in the middle: {killed_at:?}");
     place.run_well(&arguments("parts", &["--resume"]));
@@ -99,7 +95,7 @@ fn the_trained_model_reads_and_tells_what_it_knows() {
     assert_eq!(names_in(&place.path("run")), ["best.safetensors", "model.safetensors", "run.safetensors"]);
     let info = place.run_json(&["model", "info", "run/model.safetensors"]);
     assert_eq!((info["name"].as_str(), info["training"]["objective"].as_str()), (Some("run"), Some("mlm")));
-    assert_eq!(info["training"]["trained_on"]["settings"]["encoder_width"], 64);
+    assert_eq!(info["training"]["trained_on"]["settings"]["encoder_width"], 32);
     assert_eq!(info["read"]["register"], false);
     let trained = outcome[0]["run"]["barcodes"].as_u64().expect("barcodes are counted");
     for model in ["run/model.safetensors", "run/run.safetensors", "run/best.safetensors"] {

@@ -22,7 +22,7 @@ mod places;
 mod random;
 pub(crate) mod vectors;
 
-pub use checkpoint::{Checkpoint, Trained};
+pub use checkpoint::{Checkpoint, RunFile, Trained};
 pub use config::{CheckpointLayout, EncoderShape, ModelInfo, WeightKind};
 pub use device::{DeviceChoice, Precision, device_note};
 pub use error::{Misshapen, ModelError};

@@ -256,7 +256,7 @@ mod tests {
         builder.finish()
     }
 
-    fn settings(settings: TrainSettings) -> CheckedSettings {
+    fn settings(settings: &TrainSettings) -> CheckedSettings {
         settings.checked().unwrap().remove(0)
     }
 
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn barcodes_are_kept_once_and_come_back_letter_by_letter() {
         let settings =
-            settings(TrainSettings { k: 3, max_bases: 9, validation_share: 0.0, ..TrainSettings::default() });
+            settings(&TrainSettings { k: 3, max_bases: 9, validation_share: 0.0, ..TrainSettings::default() });
         let corpus =
             corpus_of(&settings, &[("ACGTNRA", ""), ("AC", ""), ("ACGTNRA", ""), ("TTTTTTTTTTTTTTTT", "")]).unwrap();
         assert_eq!((corpus.len(), corpus.validation_len()), (2, 0));
@@ -288,7 +288,7 @@ mod tests {
             ..TrainSettings::default()
         };
         let rows = [("ACGT", "train"), ("AGGT", "val"), ("TTTT", "test"), ("CCCC", "pretrain"), ("ACGT", "val")];
-        let corpus = corpus_of(&settings(chosen), &rows).unwrap();
+        let corpus = corpus_of(&settings(&chosen), &rows).unwrap();
         assert_eq!((corpus.len(), corpus.validation_len()), (2, 1));
         assert_eq!(corpus.validation.letters(0), b"AGGT");
         assert!(!corpus.seen().contains(b"AGGT") && !corpus.seen().contains(b"TTTT"));
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn the_barcodes_that_are_set_aside_do_not_depend_on_the_files() {
-        let settings = settings(TrainSettings { k: 3, validation_share: 0.3, ..TrainSettings::default() });
+        let settings = settings(&TrainSettings { k: 3, validation_share: 0.3, ..TrainSettings::default() });
         let barcodes: Vec<String> =
             (0..300u32).map(|number| format!("ACGT{number:b}").replace('0', "C").replace('1', "G")).collect();
         let rows: Vec<(&str, &str)> = barcodes.iter().map(|barcode| (barcode.as_str(), "")).collect();
@@ -314,7 +314,7 @@ mod tests {
         let letters = "ACGTTGCAACGTTGCAACGTTGCA";
         let first_tokens = |register: bool| {
             let settings =
-                settings(TrainSettings { k: 4, validation_share: 0.0, register, ..TrainSettings::default() });
+                settings(&TrainSettings { k: 4, validation_share: 0.0, register, ..TrainSettings::default() });
             let corpus = corpus_of(&settings, &[(letters, "")]).unwrap();
             let streams = Streams::new(Seed(1));
             let draws = (0..40).map(|draw| corpus.training_tokens(0, draw, &settings, &streams).ids[0]);
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn every_pass_takes_every_barcode_once_in_an_order_of_its_own() {
-        let settings = settings(TrainSettings { k: 3, validation_share: 0.0, ..TrainSettings::default() });
+        let settings = settings(&TrainSettings { k: 3, validation_share: 0.0, ..TrainSettings::default() });
         let barcodes: Vec<String> = (0..50).map(|length| "ACG".repeat(length + 1)).collect();
         let rows: Vec<(&str, &str)> = barcodes.iter().map(|barcode| (barcode.as_str(), "")).collect();
         let corpus = corpus_of(&settings, &rows).unwrap();

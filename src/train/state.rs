@@ -9,7 +9,7 @@ use super::history::{History, Validation};
 use super::objective::Objective;
 use super::settings::{CheckedSettings, TrainChanges, TrainSettings};
 use super::trainer::{Counters, Trainer};
-use crate::model::{Checkpoint, ModelError, Trained};
+use crate::model::{Checkpoint, ModelError, RunFile, Trained};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl SavedRun {
     /// [`TrainError::NoRun`] where the file is something else, [`TrainError::Model`] where it can't be read.
     pub fn open(path: &Path) -> Result<Self, TrainError> {
         let no_run = |what: String| TrainError::NoRun { path: path.to_owned(), what };
-        let (numbers, notes) = match Checkpoint::read_run(path) {
+        let RunFile { numbers, notes } = match Checkpoint::read_run(path) {
             Err(ModelError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 return Err(no_run("there is no such file; start a run without --resume".to_owned()));
             }

@@ -24,7 +24,7 @@ mod torch;
 mod trained;
 
 pub(super) use assemble::model_id;
-pub use trained::Trained;
+pub use trained::{RunFile, Trained};
 
 pub(super) use tensors::{StoredTensor, bert_tensors};
 

@@ -93,11 +93,11 @@ impl Checkpoint {
         write_whole(path, &to_bytes(&written, &notes))
     }
 
-    /// The rows of numbers called `names`, each with its name in the file, and all notes of a file of [`Self::write_run`].
+    /// Rows of numbers and notes of a file of [`Self::write_run`].
     ///
     /// # Errors
     /// [`ModelError::Io`] and [`ModelError::Damaged`].
-    pub fn read_run(path: &Path) -> Result<(BTreeMap<String, Vec<f32>>, BTreeMap<String, String>), ModelError> {
+    pub fn read_run(path: &Path) -> Result<RunFile, ModelError> {
         let bytes = std::fs::read(path).map_err(|source| ModelError::Io { path: path.to_owned(), source })?;
         let damaged = |error: safetensors::SafeTensorError| ModelError::Damaged {
             path: path.to_owned(),
@@ -111,6 +111,15 @@ impl Checkpoint {
             (name, values)
         });
         let notes = metadata.metadata().clone().unwrap_or_default();
-        Ok((numbers.collect(), notes.into_iter().collect()))
+        Ok(RunFile { numbers: numbers.collect(), notes: notes.into_iter().collect() })
     }
+}
+
+/// A file that a run goes on from.
+#[derive(Debug, Clone)]
+pub struct RunFile {
+    /// All 32-bit tensors, by name, the model's own among them.
+    pub numbers: BTreeMap<String, Vec<f32>>,
+    /// All notes, by name.
+    pub notes: BTreeMap<String, String>,
 }

@@ -2,9 +2,10 @@
 //!
 //! Every run has a folder: `run.safetensors` goes on to the same bits after any end, `best.safetensors` is the model with the
 //! lowest validation loss, `model.safetensors` the one at the end. Each is also a model that every command opens. Several mask
-//! ratios have a folder each, `ratio-0.25` and so on.
+//! ratios have a folder each, `ratio-0.25` and so on. `settings.toml` is the run file: all settings, as they were used.
 
 use super::PipelineError;
+use super::export::write_text;
 use crate::data::frame::check_frames;
 use crate::data::import::{ImportOptions, load};
 use crate::progress::{Cancelled, Observer, Progress};
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// The file that a run goes on from.
 pub const RUN_FILE: &str = "run.safetensors";
+/// The settings of all runs in a folder.
+pub const SETTINGS_FILE: &str = "settings.toml";
 /// The model with the lowest validation loss.
 pub const BEST_FILE: &str = "best.safetensors";
 /// The model at the end.
@@ -96,14 +99,22 @@ pub struct TrainOutcome {
 /// # Errors
 /// [`PipelineError::Cancelled`] after a stop, [`PipelineError::Train`], and whatever reading the files says.
 pub fn train(request: &TrainRequest, observer: &dyn TrainObserver) -> Result<Vec<TrainOutcome>, PipelineError> {
-    let settings = request.settings.clone().with(&request.changes).checked().map_err(TrainError::from)?;
-    let several = settings.len() > 1;
+    let settings = all_settings(request)?;
+    let runs = settings.checked().map_err(TrainError::from)?;
+    let several = runs.len() > 1;
+    let folder_of = |settings: &CheckedSettings| match several {
+        true => request.folder.join(format!("ratio-{}", settings.settings().mask_ratio.0[0])),
+        false => request.folder.clone(),
+    };
+    let mut opened = Vec::new();
+    for checked in runs {
+        let folder = folder_of(&checked);
+        opened.push(Run::open(request, checked, &folder)?);
+    }
+    write_settings(&request.folder, &settings)?;
     let mut corpus: Option<(CheckedSettings, Arc<Corpus>)> = None;
     let mut outcomes = Vec::new();
-    for settings in settings {
-        let ratio = settings.settings().mask_ratio.0[0];
-        let folder = if several { request.folder.join(format!("ratio-{ratio}")) } else { request.folder.clone() };
-        let run = Run::open(request, settings, &folder)?;
+    for run in opened {
         // runs that differ in their masks alone share their barcodes
         let shared = corpus.take().filter(|(settings, _)| same_barcodes(settings, &run.settings));
         let barcodes = match shared {
@@ -114,6 +125,23 @@ pub fn train(request: &TrainRequest, observer: &dyn TrainObserver) -> Result<Vec
         outcomes.push(run.train(barcodes, observer)?);
     }
     Ok(outcomes)
+}
+
+/// The settings of all runs of a request: those that it brings, or those in the folder where its runs go on, changed.
+fn all_settings(request: &TrainRequest) -> Result<TrainSettings, PipelineError> {
+    let path = request.folder.join(SETTINGS_FILE);
+    let base = match std::fs::read_to_string(&path) {
+        Ok(text) if request.resume => toml::from_str(&text).map_err(|error| {
+            PipelineError::Setting(format!("{} is damaged: {}", path.display(), error.to_string().trim_end()))
+        })?,
+        _ => request.settings.clone(),
+    };
+    Ok(base.with(&request.changes))
+}
+
+fn write_settings(folder: &Path, settings: &TrainSettings) -> Result<(), PipelineError> {
+    let text = toml::to_string(settings).expect("settings are numbers, words and lists");
+    write_text(&folder.join(SETTINGS_FILE), &text)
 }
 
 fn same_barcodes(a: &CheckedSettings, b: &CheckedSettings) -> bool {
@@ -148,18 +176,20 @@ struct Run {
 }
 
 impl Run {
-    /// Looks at the folder: a run that is there is neither lost nor taken for another.
+    /// Looks at the folder: a run that is there is neither lost nor taken for another. Where runs go on, one of several that had
+    /// not begun yet begins.
     fn open(request: &TrainRequest, settings: CheckedSettings, folder: &Path) -> Result<Self, PipelineError> {
         let path = folder.join(RUN_FILE);
-        let write = |source| PipelineError::Write { path: folder.to_owned(), source };
-        if !request.resume {
-            if path.exists() {
-                return Err(PipelineError::Setting(format!(
-                    "{} holds a run already: go on with it by --resume, or name another folder with --out",
-                    folder.display()
-                )));
-            }
-            std::fs::create_dir_all(folder).map_err(write)?;
+        if path.exists() && !request.resume {
+            return Err(PipelineError::Setting(format!(
+                "{} holds a run already: go on with it by --resume, or name another folder with --out",
+                folder.display()
+            )));
+        }
+        let is_new = !request.resume || (folder != request.folder && !path.exists());
+        if is_new {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| PipelineError::Write { path: folder.to_owned(), source })?;
             return Ok(Self { folder: folder.to_owned(), settings, saved: None });
         }
         let saved = SavedRun::open(&path)?;

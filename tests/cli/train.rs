@@ -92,7 +92,10 @@ fn the_trained_model_reads_and_tells_what_it_knows() {
     let place = small_place();
     let outcome = place.run_json(&arguments("run", &["--steps", "8", "--objective", "mlm", "--splits", "train"]));
     assert_eq!((outcome[0]["steps"].as_u64(), outcome[0]["run"]["from_step"].as_u64()), (Some(8), Some(0)));
-    assert_eq!(names_in(&place.path("run")), ["best.safetensors", "model.safetensors", "run.safetensors"]);
+    assert_eq!(
+        names_in(&place.path("run")),
+        ["best.safetensors", "model.safetensors", "run.safetensors", "settings.toml"]
+    );
     let info = place.run_json(&["model", "info", "run/model.safetensors"]);
     assert_eq!((info["name"].as_str(), info["training"]["objective"].as_str()), (Some("run"), Some("mlm")));
     assert_eq!(info["training"]["trained_on"]["settings"]["encoder_width"], 32);
@@ -136,9 +139,10 @@ fn a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on_when_there_is_room(
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains("cannot be written") && errors.contains("run.safetensors"), "{errors}");
     assert!(std::fs::read(&run).expect("it is still there") == before, "the last checkpoint is as it was");
+    let left = names_in(&place.path("run"));
     assert!(
-        names_in(&place.path("run")).iter().all(|name| name.ends_with(".safetensors")),
-        "nothing half-written is left"
+        left.iter().all(|name| name.ends_with(".safetensors") || name == "settings.toml"),
+        "half-written: {left:?}"
     );
     place.run_well(&["train", "survey.csv", "--out", "run", "--resume", "--steps", "6"]);
     assert_eq!(steps(&run), 6);
@@ -172,6 +176,12 @@ fn several_ratios_make_a_model_each() {
         let info = place.run_json(&["model", "info", &format!("runs/ratio-{ratio}/model.safetensors")]);
         assert_eq!(info["training"]["mask_ratio"], ratio);
     }
+    // both go on, one of them from its beginning
+    std::fs::remove_dir_all(place.path("runs/ratio-0.75")).expect("it can be removed");
+    let outcomes = place.run_json(&["train", "survey.csv", "--out", "runs", "--resume", "--steps", "4"]);
+    let from = |index: usize| outcomes[index]["run"]["from_step"].as_u64();
+    let steps = |index: usize| outcomes[index]["steps"].as_u64();
+    assert_eq!((from(0), steps(0), from(1), steps(1)), (Some(2), Some(4), Some(0), Some(4)));
 }
 
 #[test]

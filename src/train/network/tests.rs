@@ -270,6 +270,22 @@ fn only_targets_enter_the_loss() {
 }
 
 #[test]
+fn a_barcode_that_is_hidden_whole_is_trained_on_too() {
+    let (mut network, weights, _) = small("mae");
+    let ids = vec![vec![5], vec![4, 7, 1], vec![1, 1]];
+    let attention: Vec<Vec<u32>> = ids.iter().map(|ids| vec![1; ids.len()]).collect();
+    let batch = batch_of(&ids, &attention, &[vec![1], vec![1, 1, 0], vec![0, 0]]);
+    assert_eq!(batch.places.sequences, [0..0, 0..1, 1..3]);
+    let mut gradients = vec![0.0; weights.len()];
+    let outcome = network.run(&weights, &batch, &Drops::default(), Some(&mut gradients));
+    assert!(outcome.loss.is_finite() && outcome.scored == 3);
+    assert!(gradients.iter().all(|gradient| gradient.is_finite()) && gradients.iter().any(|&gradient| gradient != 0.0));
+    // alone, nothing at all reaches the encoder
+    let batch = batch_of(&ids[..1], &attention[..1], &[vec![1]]);
+    assert!(network.run(&weights, &batch, &Drops::default(), Some(&mut gradients)).loss.is_finite());
+}
+
+#[test]
 fn dropout_drops_its_share_and_keeps_the_mean() {
     for rate in [0.1f32, 0.5] {
         let dropout = Dropout::new(rate, 77);

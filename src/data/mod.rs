@@ -6,6 +6,7 @@ pub mod genetic_code;
 pub mod import;
 pub mod iupac;
 pub mod reading;
+pub mod seen;
 pub mod simulate;
 pub mod taxonomy;
 pub mod tokens;

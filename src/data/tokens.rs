@@ -5,6 +5,7 @@
 //! `[UNK]`. The input is taken as it is (lower case is "any other letter"): the reader of files has normalised it before.
 
 use super::frame::{Registration, Strand, reverse_complement};
+use std::borrow::Cow;
 
 /// Bases of the published models' window.
 pub const DEFAULT_MAX_BASES: usize = 660;
@@ -159,20 +160,35 @@ impl Tokenizer {
     /// one specimen that start at different bases then share their tokens. Where less than one k-mer is left, the sequence is
     /// read as it is.
     pub fn read_registered(&self, sequence: &[u8], at: &Registration) -> Tokens {
-        let turned = match at.strand {
-            Strand::Forward => None,
-            Strand::Reverse => Some(reverse_complement(sequence)),
+        let (bases, first_token) = self.registered_part(sequence, at);
+        self.read_from(&bases, first_token)
+    }
+
+    /// What [`Self::read_registered`] reads of a sequence: its bases from the first k-mer boundary of the frame on, and the
+    /// position of their first token. The whole sequence and 0 where less than one k-mer is left.
+    pub fn registered_part<'a>(&self, sequence: &'a [u8], at: &Registration) -> (Cow<'a, [u8]>, u32) {
+        let mut bases: Cow<'a, [u8]> = match at.strand {
+            Strand::Forward => sequence.into(),
+            Strand::Reverse => reverse_complement(sequence).into(),
         };
-        let bases = turned.as_deref().unwrap_or(sequence);
         let start = at.start.max(0) as usize;
         let first_token = start.div_ceil(self.k);
-        let cut = (first_token * self.k) as i64 - i64::from(at.start);
-        let kept = usize::try_from(cut).ok().and_then(|cut| bases.get(cut..)).unwrap_or_default();
-        let ids = self.ids(kept, self.max_tokens().saturating_sub(first_token));
-        if ids.is_empty() {
-            return self.read(sequence);
+        let cut = usize::try_from((first_token * self.k) as i64 - i64::from(at.start)).unwrap_or(usize::MAX);
+        let left = bases.len().saturating_sub(cut) / self.k;
+        if left == 0 || first_token >= self.max_tokens() {
+            return (sequence.into(), 0);
         }
-        Tokens { ids, first_position: first_token as u32 }
+        match &mut bases {
+            Cow::Borrowed(bases) => *bases = &bases[cut..],
+            Cow::Owned(bases) => drop(bases.drain(..cut)),
+        }
+        (bases, first_token as u32)
+    }
+
+    /// The tokens of bases whose first token has a known position.
+    pub fn read_from(&self, bases: &[u8], first_token: u32) -> Tokens {
+        let limit = self.max_tokens().saturating_sub(first_token as usize);
+        Tokens { ids: self.ids(bases, limit), first_position: first_token }
     }
 }
 

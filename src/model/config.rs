@@ -100,6 +100,8 @@ pub struct ModelInfo {
     pub decoder: Option<EncoderShape>,
     /// Layer norm's epsilon.
     pub layer_norm_eps: f64,
+    /// Whether a token sees only itself and those before it: a causal language model.
+    pub causal: bool,
     /// How the model reads by default.
     pub read: ReadSettings,
     /// Number of the encoder's weights.

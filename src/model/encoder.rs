@@ -4,7 +4,7 @@
 //! that does not count and no sequence sees another.
 
 use super::checkpoint::StoredTensor;
-use super::config::EncoderShape;
+use super::config::{EncoderShape, ModelInfo};
 use super::kernels::with_values;
 use super::layers::{Embeddings, FeedForward, Linear, Output, Weights, attention};
 use crate::data::reading::Layers;
@@ -30,6 +30,7 @@ pub(super) struct Encoder {
     embeddings: Embeddings,
     layers: Vec<Layer>,
     shape: EncoderShape,
+    causal: bool,
     device: Device,
 }
 
@@ -37,11 +38,11 @@ impl Encoder {
     /// Moves the weights to the device. Names and shapes were checked when the checkpoint was read.
     pub(super) fn new(
         tensors: &BTreeMap<String, StoredTensor>,
-        shape: EncoderShape,
-        eps: f64,
+        info: &ModelInfo,
         device: &Device,
         dtype: DType,
     ) -> Result<Self> {
+        let (shape, eps) = (info.encoder, info.layer_norm_eps);
         let weights = Weights { tensors, device, dtype };
         let layer = |index: usize| {
             let name = |part: &str| format!("encoder.layer.{index}.{part}");
@@ -55,6 +56,7 @@ impl Encoder {
             embeddings: Embeddings::new(&weights, eps)?,
             layers: (0..shape.layers).map(layer).collect::<Result<_>>()?,
             shape,
+            causal: info.causal,
             device: device.clone(),
         })
     }
@@ -93,7 +95,7 @@ impl Encoder {
         show(0, &hidden)?;
         for (index, layer) in self.layers.iter().enumerate() {
             let joined = layer.query_key_value.forward(&hidden)?;
-            let attended = attention(&joined, self.shape.heads, &packed.sequences)?;
+            let attended = attention(&joined, self.shape.heads, &packed.sequences, self.causal)?;
             let attended = layer.attention_output.forward(&attended, &hidden)?;
             hidden = layer.feed_forward.forward(&attended)?;
             show(index + 1, &hidden)?;
@@ -162,8 +164,7 @@ mod tests {
     fn the_way_of_gpus_agrees_with_the_way_of_the_cpu() {
         let checkpoint = Checkpoint::bundled();
         let info = checkpoint.info();
-        let on =
-            |dtype| Encoder::new(checkpoint.encoder(), info.encoder, info.layer_norm_eps, &Device::Cpu, dtype).unwrap();
+        let on = |dtype| Encoder::new(checkpoint.encoder(), info, &Device::Cpu, dtype).unwrap();
         let batch: Vec<Tokens> = [(3, 50), (0, 1), (0, 110), (109, 1), (17, 64)]
             .map(|(first_position, length)| Tokens {
                 ids: (0..length).map(|i| i * 37 % 4098).collect(),

@@ -168,16 +168,17 @@ impl Embeddings {
     }
 }
 
-/// Multi-head attention of packed sequences, `[N, 3D]` to `[N, D]`.
-pub(super) fn attention(qkv: &Tensor, heads: usize, sequences: &[Range<usize>]) -> Result<Tensor> {
+/// Multi-head attention of packed sequences, `[N, 3D]` to `[N, D]`; where it is causal, a token sees only itself and those before
+/// it.
+pub(super) fn attention(qkv: &Tensor, heads: usize, sequences: &[Range<usize>], causal: bool) -> Result<Tensor> {
     if is_fused(qkv) {
-        return qkv.apply_op1_no_bwd(&PackedAttention { heads, sequences });
+        return qkv.apply_op1_no_bwd(&PackedAttention { heads, sequences, causal });
     }
-    padded_attention(qkv, heads, sequences)
+    padded_attention(qkv, heads, sequences, causal)
 }
 
 /// The same with the sequences padded to one length, as GPUs like it.
-fn padded_attention(qkv: &Tensor, heads: usize, sequences: &[Range<usize>]) -> Result<Tensor> {
+fn padded_attention(qkv: &Tensor, heads: usize, sequences: &[Range<usize>], causal: bool) -> Result<Tensor> {
     let (device, dtype) = (qkv.device(), qkv.dtype());
     let (batch, width) = (sequences.len(), qkv.dim(1)? / 3);
     let (head_width, length) = (width / heads, sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0));
@@ -189,7 +190,12 @@ fn padded_attention(qkv: &Tensor, heads: usize, sequences: &[Range<usize>]) -> R
         let real = tokens.len();
         (0..length).map(move |at| if at < real { 0.0 } else { f32::NEG_INFINITY })
     });
-    let bias = Tensor::from_iter(bias, device)?.reshape((batch, 1, 1, length))?.to_dtype(dtype)?;
+    let mut bias = Tensor::from_iter(bias, device)?.reshape((batch, 1, 1, length))?.to_dtype(dtype)?;
+    if causal {
+        let seen = |at: usize| (0..length).map(move |other| if other <= at { 0.0 } else { f32::NEG_INFINITY });
+        let later = Tensor::from_iter((0..length).flat_map(seen), device)?.reshape((1, 1, length, length))?;
+        bias = bias.broadcast_add(&later.to_dtype(dtype)?)?;
+    }
     let split = qkv.index_select(&rows, 0)?.reshape((batch, length, 3, heads, head_width))?.permute((2, 0, 3, 1, 4))?;
     let part = |index: usize| split.get(index)?.contiguous();
     let scores = (part(0)?.matmul(&part(1)?.t()?)? * (1.0 / (head_width as f64).sqrt()))?;
@@ -210,6 +216,10 @@ mod tests {
 
     #[test]
     fn packed_and_padded_attention_agree_with_the_formula() {
+        [false, true].into_iter().for_each(assert_attention);
+    }
+
+    fn assert_attention(causal: bool) {
         let (heads, head_width, lengths) = (3, 8, [5usize, 1, 9, 2]);
         let width = heads * head_width;
         let mut start = 0;
@@ -223,14 +233,15 @@ mod tests {
         let mut rng = Seed(3).stream("attention");
         let values: Vec<f32> = (0..start * 3 * width).map(|_| rng.random_range(-2.0..2.0)).collect();
         let qkv = Tensor::from_slice(&values, (start, 3 * width), &Device::Cpu).unwrap();
-        let packed = attention(&qkv, heads, &sequences).unwrap().to_vec2::<f32>().unwrap();
-        let padded = padded_attention(&qkv, heads, &sequences).unwrap().to_vec2::<f32>().unwrap();
+        let packed = attention(&qkv, heads, &sequences, causal).unwrap().to_vec2::<f32>().unwrap();
+        let padded = padded_attention(&qkv, heads, &sequences, causal).unwrap().to_vec2::<f32>().unwrap();
         for tokens in &sequences {
             for (row, head) in tokens.clone().flat_map(|row| (0..heads).map(move |head| (row, head))) {
+                let seen = if causal { tokens.start..row + 1 } else { tokens.clone() };
                 let at = |row: usize, part: usize, i: usize| {
                     f64::from(values[row * 3 * width + part * width + head * head_width + i])
                 };
-                let scores: Vec<f64> = tokens
+                let scores: Vec<f64> = seen
                     .clone()
                     .map(|other| (0..head_width).map(|i| at(row, 0, i) * at(other, 1, i)).sum::<f64>())
                     .map(|dot| (dot / (head_width as f64).sqrt()).exp())
@@ -238,7 +249,7 @@ mod tests {
                 let total: f64 = scores.iter().sum();
                 for i in 0..head_width {
                     let expected: f64 =
-                        tokens.clone().zip(&scores).map(|(other, score)| score / total * at(other, 2, i)).sum();
+                        seen.clone().zip(&scores).map(|(other, score)| score / total * at(other, 2, i)).sum();
                     for (kind, answer) in [("packed", &packed), ("padded", &padded)] {
                         let found = f64::from(answer[row][head * head_width + i]);
                         assert!((found - expected).abs() < 2e-6, "{kind} {row} {head} {i}: {found} {expected}");

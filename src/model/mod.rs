@@ -20,14 +20,16 @@ mod kernels;
 mod layers;
 mod places;
 mod random;
+pub(crate) mod vectors;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, RunFile, Trained};
 pub use config::{CheckpointLayout, EncoderShape, ModelInfo, WeightKind};
 pub use device::{DeviceChoice, Precision, device_note};
 pub use error::{Misshapen, ModelError};
 pub use places::find_models;
 
 use crate::data::reading::Layers;
+use crate::data::seen::SeenBarcodes;
 use crate::data::tokens::{Tokenizer, Tokens};
 use crate::seed::Seed;
 use device::ChosenDevice;
@@ -35,6 +37,7 @@ use encoder::Encoder;
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Barcodes that one thread of the CPU takes at a time: a few blocks of rows, and still enough tasks for every thread. Fixed, so
 /// that the number of threads changes nothing.
@@ -58,6 +61,7 @@ pub struct Model {
     tokenizer: Tokenizer,
     encoder: Encoder,
     device: ChosenDevice,
+    seen: Option<Arc<SeenBarcodes>>,
 }
 
 impl Model {
@@ -91,9 +95,8 @@ impl Model {
 
     fn on(checkpoint: &Checkpoint, device: ChosenDevice) -> Result<Self, ModelError> {
         let info = checkpoint.info().clone();
-        let encoder =
-            Encoder::new(checkpoint.encoder(), info.encoder, info.layer_norm_eps, &device.device, device.dtype)?;
-        Ok(Self { tokenizer: info.tokenizer(), info, encoder, device })
+        let encoder = Encoder::new(checkpoint.encoder(), &info, &device.device, device.dtype)?;
+        Ok(Self { tokenizer: info.tokenizer(), info, encoder, device, seen: checkpoint.seen().cloned() })
     }
 
     /// A model of the same shape, tokens and way of reading, with random weights, on the same device: the baseline that shows
@@ -108,6 +111,11 @@ impl Model {
     /// What is known about the model.
     pub fn info(&self) -> &ModelInfo {
         &self.info
+    }
+
+    /// The record of the barcodes that the model was trained on, where its file has one.
+    pub fn seen(&self) -> Option<&SeenBarcodes> {
+        self.seen.as_deref()
     }
 
     /// Cuts barcodes for this model.

@@ -18,6 +18,7 @@ pub mod provenance;
 pub mod side;
 pub mod subset;
 pub mod threads;
+pub mod train;
 
 pub use error::PipelineError;
 pub use provenance::Provenance;

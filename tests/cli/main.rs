@@ -6,3 +6,5 @@ mod cache;
 mod contract;
 mod interrupt;
 mod support;
+#[cfg(unix)]
+mod train;

@@ -40,7 +40,8 @@ pub(super) struct Assembled {
     pub(super) info: ModelInfo,
     /// Names below the encoder's root.
     pub(super) encoder: BTreeMap<String, StoredTensor>,
-    /// Decoder, projection and classifier under their own file's names; empty where the file holds none.
+    /// Decoder, projection and classifier under their own file's names; a head alone for language models; empty where the file
+    /// holds none.
     pub(super) decoder: BTreeMap<String, StoredTensor>,
 }
 
@@ -114,6 +115,12 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<Assembled, Problem> {
         check_shapes(source, &names, "", &wanted)?;
         decoder = read_all(source, &names, "", &wanted)?;
         used.extend(wanted.into_iter().map(|(name, _)| name));
+    } else if layout == CheckpointLayout::Own && names.0.contains_key("classifier.weight") {
+        let wanted = head_tensors("classifier", words.vocabulary() - words.special_tokens().len(), bert.shape.width);
+        check_present(source, &names, "", &wanted)?;
+        check_shapes(source, &names, "", &wanted)?;
+        decoder = read_all(source, &names, "", &wanted)?;
+        used.extend(wanted.into_iter().map(|(name, _)| name));
     }
 
     let ignored_tensors = left_over(&names, &used, &mut warnings);
@@ -133,6 +140,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<Assembled, Problem> {
         encoder: encoder_shape,
         decoder: decoder_shape,
         layer_norm_eps,
+        causal: settings.causal.unwrap_or(false),
         read: settings.read.unwrap_or_default(),
         parameters: encoder.values().map(|tensor| tensor.values.len()).sum(),
         weights: encoder
@@ -150,10 +158,13 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<Assembled, Problem> {
 
 /// Hash of the weights and of the settings that change what the encoder computes from a barcode.
 pub(in crate::model) fn model_id(info: &ModelInfo, encoder: &BTreeMap<String, StoredTensor>) -> ModelId {
-    let settings = serde_json::json!({
+    let mut settings = serde_json::json!({
         "k": info.k, "max_bases": info.max_bases, "special_tokens": info.special_tokens,
         "encoder": info.encoder, "layer_norm_eps": info.layer_norm_eps,
     });
+    if info.causal {
+        settings["attention"] = "causal".into();
+    }
     let mut parts = vec![settings.to_string().into_bytes()];
     for (name, tensor) in encoder {
         let bytes: Vec<u8> = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -199,13 +210,13 @@ fn measure(source: &dyn TensorSource, names: &Names, root: &str) -> Result<Bert,
 fn decoder_tensors(decoder: &Bert, encoder: &EncoderShape, classes: usize) -> Vec<(String, Vec<usize>)> {
     let below = decoder.tensors.iter().map(|(name, shape)| (format!("{DECODER_ROOT}{name}"), shape.clone()));
     let width = decoder.shape.width;
-    let heads = [
-        ("decoder.classifier.weight", vec![classes, width]),
-        ("decoder.classifier.bias", vec![classes]),
-        ("projection.weight", vec![width, encoder.width]),
-        ("projection.bias", vec![width]),
-    ];
-    below.chain(heads.map(|(name, shape)| (name.to_owned(), shape))).collect()
+    let head = head_tensors("decoder.classifier", classes, width);
+    below.chain(head).chain(head_tensors("projection", width, encoder.width)).collect()
+}
+
+/// Weight and bias of a linear map.
+fn head_tensors(name: &str, outputs: usize, inputs: usize) -> [(String, Vec<usize>); 2] {
+    [(format!("{name}.weight"), vec![outputs, inputs]), (format!("{name}.bias"), vec![outputs])]
 }
 
 fn check_present(
@@ -370,10 +381,11 @@ fn no_encoder(names: &Names) -> Problem {
     ))
 }
 
-/// The tensors that are known and not needed; the others make a warning.
+/// The tensors that are known and not needed; the others make a warning. What a run keeps to go on is no part of the model.
 fn left_over(names: &Names, used: &[String], warnings: &mut Vec<String>) -> Vec<String> {
     let used: std::collections::HashSet<&str> = used.iter().map(String::as_str).collect();
-    let rest = names.0.keys().map(String::as_str).filter(|name| !used.contains(name));
+    let of_run = |name: &str| name.starts_with(super::RUN_PREFIX);
+    let rest = names.0.keys().map(String::as_str).filter(|name| !used.contains(name) && !of_run(name));
     let (known, unknown): (Vec<&str>, Vec<&str>) = rest.partition(|name| is_known(name));
     if !unknown.is_empty() {
         const SHOWN: usize = 8;

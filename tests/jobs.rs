@@ -41,7 +41,7 @@ fn start(
     work: impl FnOnce(&dyn Observer) -> Result<u32, WorkError> + Send + 'static,
 ) -> JobId {
     let id = JobId::next();
-    runner.start(id, kind, name, work);
+    runner.start(id, kind, name, |reporter| work(reporter));
     id
 }
 
@@ -204,10 +204,48 @@ fn every_warning_arrives_in_order_even_when_the_queue_is_full() {
     for number in 0..1000 {
         match next(&mut runner) {
             Event::Warned { message, job, .. } => assert_eq!((message, job.as_str()), (number.to_string(), "warning")),
-            Event::Ended { .. } => panic!("ended after {number} warnings"),
+            other => panic!("{other:?} after {number} warnings"),
         }
     }
     assert!(matches!(next(&mut runner), Event::Ended { outcome: Ok(0), .. }));
+}
+
+#[test]
+fn all_that_a_job_tells_arrives_in_order_before_its_end() {
+    let mut runner = runner();
+    let id = JobId::next();
+    runner.start(id, Kind::Training, "learning", |reporter| {
+        (0..1000).for_each(|number| reporter.tell(number));
+        Ok(1000)
+    });
+    sleep(Duration::from_millis(50));
+    for number in 0..1000 {
+        assert!(matches!(next(&mut runner), Event::Told { news, id: from } if news == number && from == id));
+    }
+    assert!(matches!(next(&mut runner), Event::Ended { outcome: Ok(1000), .. }));
+}
+
+#[test]
+fn training_runs_beside_heavy_work_and_its_checkpoint_is_waited_for() {
+    let mut runner = runner();
+    let heavy = start(&mut runner, Kind::Heavy, "mapping", until_cancelled);
+    let written = Arc::new(AtomicBool::new(false));
+    let tells = Arc::clone(&written);
+    let training = start(&mut runner, Kind::Training, "learning", move |observer| {
+        let stopped = until_cancelled(observer);
+        // Longer than other work is given to answer a stop.
+        sleep(Duration::from_millis(500));
+        tells.store(true, Ordering::SeqCst);
+        stopped
+    });
+    wait_until(|| [heavy, training].iter().all(|&id| runner.live(id).is_some_and(|live| live.started.is_some())));
+    runner.cancel(training);
+    let (ended, outcome) = end(&mut runner);
+    assert!(
+        ended == training && outcome.is_err() && written.load(Ordering::SeqCst),
+        "the end comes after the checkpoint"
+    );
+    runner.cancel(heavy);
 }
 
 #[test]

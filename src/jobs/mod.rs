@@ -16,6 +16,6 @@ mod work;
 
 pub use error::{JobError, WorkError};
 pub use export::{Chosen, ColouredMap, Export};
-pub use runner::{Event, JobId, Kind, Live, Runner};
-pub use task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task};
+pub use runner::{Event, JobId, Kind, Live, Reporter, Runner};
+pub use task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task, TrainNews};
 pub use work::{Workshop, WorkshopOptions};

@@ -41,6 +41,14 @@ pub enum Kind {
     Light,
     /// Writes a file: runs beside others, is always waited for, and counts as done when the file is there.
     Write,
+    /// Trains a model, for hours: one at a time, beside everything else, and waited for until its checkpoint is written.
+    Training,
+}
+
+/// Watches a job, and takes what it has to show before its end.
+pub trait Reporter<T>: Observer {
+    /// Sends something on the way, to be taken as [`Event::Told`]. Nothing is dropped: it waits while nobody listens.
+    fn tell(&self, news: T);
 }
 
 /// The latest news of a job.
@@ -79,6 +87,13 @@ pub enum Event<T> {
         /// In plain words.
         message: String,
     },
+    /// Something that a job shows before its end.
+    Told {
+        /// Which job.
+        id: JobId,
+        /// What it shows.
+        news: T,
+    },
     /// The job is over. Sent exactly once for every job.
     Ended {
         /// Which job.
@@ -97,11 +112,13 @@ struct Running {
 pub struct Runner<T> {
     runtime: Option<Runtime>,
     heavy: Arc<Semaphore>,
+    training: Arc<Semaphore>,
     /// One permit per file being written is taken for as long as it takes.
     writing: Arc<Semaphore>,
     /// Threads of heavy work. The process's common threads are left to the window, whose drawing would otherwise queue behind
     /// hours of work.
     heavy_threads: Arc<ThreadPool>,
+    training_threads: Arc<ThreadPool>,
     /// Threads of everything else, so that a click is answered while heavy work goes on.
     light_threads: Arc<ThreadPool>,
     waker: Waker,
@@ -130,8 +147,10 @@ impl<T: Send + 'static> Runner<T> {
         Ok(Self {
             runtime: Some(runtime),
             heavy: Arc::new(Semaphore::new(1)),
+            training: Arc::new(Semaphore::new(1)),
             writing: Arc::new(Semaphore::new(WRITERS as usize)),
             heavy_threads: threads("heavy work", rayon::current_num_threads())?,
+            training_threads: threads("training", rayon::current_num_threads())?,
             light_threads: threads("light work", LIGHT_THREADS)?,
             waker,
             events_in,
@@ -146,7 +165,7 @@ impl<T: Send + 'static> Runner<T> {
         id: JobId,
         kind: Kind,
         name: impl Into<String>,
-        work: impl FnOnce(&dyn Observer) -> Result<T, WorkError> + Send + 'static,
+        work: impl FnOnce(&dyn Reporter<T>) -> Result<T, WorkError> + Send + 'static,
     ) {
         let Some(runtime) = &self.runtime else { return };
         let job = name.into();
@@ -164,14 +183,19 @@ impl<T: Send + 'static> Runner<T> {
             Kind::Heavy => Some(Arc::clone(&self.heavy)),
             Kind::Light => None,
             Kind::Write => Some(Arc::clone(&self.writing)),
+            Kind::Training => Some(Arc::clone(&self.training)),
         };
-        let threads = Arc::clone(if kind == Kind::Heavy { &self.heavy_threads } else { &self.light_threads });
+        let threads = Arc::clone(match kind {
+            Kind::Heavy => &self.heavy_threads,
+            Kind::Training => &self.training_threads,
+            Kind::Light | Kind::Write => &self.light_threads,
+        });
         self.running.insert(id, Running { cancel, live });
-        let work = move |observer: &dyn Observer| threads.install(|| work(observer));
+        let work = move |reporter: &dyn Reporter<T>| threads.install(|| work(reporter));
         runtime.spawn(attend(desk, slots, kind, work));
     }
 
-    /// Asks a job to stop. Its end arrives as [`Event::Ended`] within 200 ms, unless it is writing a file.
+    /// Asks a job to stop. Its end arrives as [`Event::Ended`] within 200 ms, unless it has a file to write.
     pub fn cancel(&self, id: JobId) {
         if let Some(running) = self.running.get(&id) {
             running.cancel.send_replace(true);
@@ -214,11 +238,15 @@ impl<T> Runner<T> {
         // Work that is held up by a full queue goes on when the queue is closed.
         self.events_out.close();
         while self.events_out.try_recv().is_ok() {}
-        let (writing, heavy) = (Arc::clone(&self.writing), Arc::clone(&self.heavy));
+        let slots = [&self.heavy, &self.training].map(Arc::clone);
+        let writing = Arc::clone(&self.writing);
         let all_ended = runtime.block_on(async {
             tokio::time::timeout_at(deadline.into(), async {
-                let written = writing.acquire_many(WRITERS).await.is_ok();
-                written && heavy.acquire().await.is_ok()
+                let mut all = writing.acquire_many(WRITERS).await.is_ok();
+                for slot in &slots {
+                    all &= slot.acquire().await.is_ok();
+                }
+                all
             })
             .await
             .unwrap_or(false)
@@ -278,12 +306,20 @@ impl<T: Send> Observer for Desk<T> {
     }
 }
 
+impl<T: Send> Reporter<T> for Desk<T> {
+    fn tell(&self, news: T) {
+        // It fails only when the program ends.
+        let _ = self.events.blocking_send(Event::Told { id: self.id, news });
+        self.waker.ask();
+    }
+}
+
 /// Waits for a slot, runs the work, and sends its end.
 async fn attend<T: Send + 'static>(
     desk: Desk<T>,
     slots: Option<Arc<Semaphore>>,
     kind: Kind,
-    work: impl FnOnce(&dyn Observer) -> Result<T, WorkError> + Send + 'static,
+    work: impl FnOnce(&dyn Reporter<T>) -> Result<T, WorkError> + Send + 'static,
 ) {
     let (id, job) = (desk.id, desk.job.clone());
     let (events, waker) = (desk.events.clone(), desk.waker.clone());
@@ -321,7 +357,7 @@ async fn run<T: Send + 'static>(
     desk: Desk<T>,
     slots: Option<Arc<Semaphore>>,
     kind: Kind,
-    work: impl FnOnce(&dyn Observer) -> Result<T, WorkError> + Send + 'static,
+    work: impl FnOnce(&dyn Reporter<T>) -> Result<T, WorkError> + Send + 'static,
 ) -> Result<T, Stopped> {
     let mut cancelled = desk.cancelled.clone();
     let permit = match slots {
@@ -354,7 +390,7 @@ async fn asked_to_stop(cancelled: &mut watch::Receiver<bool>) {
 
 /// Ends when a cancelled job has had its chance to unwind.
 async fn given_up(cancelled: &mut watch::Receiver<bool>, kind: Kind) {
-    if kind == Kind::Write {
+    if matches!(kind, Kind::Write | Kind::Training) {
         return std::future::pending().await;
     }
     asked_to_stop(cancelled).await;

@@ -12,7 +12,9 @@ use crate::pipeline::classify::{Classification, ClassifySettings};
 use crate::pipeline::cluster::{ClusterSettings, Clustering};
 use crate::pipeline::embed::Embedded;
 use crate::pipeline::project::{ProjectSettings, Projection};
+use crate::pipeline::train::{RunFacts, TrainOutcome, TrainRequest};
 use crate::seed::Seed;
+use crate::train::{Report, Validation};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -169,6 +171,8 @@ pub enum Task {
         /// Where to.
         path: PathBuf,
     },
+    /// Train a model.
+    Train(Box<TrainRequest>),
     /// Find the specimens nearest to one.
     FindClosest {
         /// The specimens.
@@ -186,6 +190,7 @@ impl Task {
         match self {
             Self::FindClosest { .. } => Kind::Light,
             Self::Export { .. } => Kind::Write,
+            Self::Train(_) => Kind::Training,
             _ => Kind::Heavy,
         }
     }
@@ -203,6 +208,7 @@ impl Task {
             Self::Classify { settings, .. } => format!("Naming specimens by {}", settings.method.title()),
             Self::Cluster { .. } => "Clustering".to_owned(),
             Self::Export { path, .. } => format!("Saving {}", file_names(std::slice::from_ref(path))),
+            Self::Train(request) => format!("Training {}", file_names(std::slice::from_ref(&request.folder))),
             Self::FindClosest { .. } => "Finding nearest specimens".to_owned(),
         }
     }
@@ -253,4 +259,19 @@ pub enum Output {
     Closest(Arc<Closest>),
     /// Of [`Task::Export`]: the file.
     Saved(PathBuf),
+    /// Of [`Task::Train`], on the way.
+    Training(TrainNews),
+    /// Of [`Task::Train`].
+    Trained(Vec<TrainOutcome>),
+}
+
+/// What a model in training shows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TrainNews {
+    /// It begins or goes on.
+    Began(RunFacts),
+    /// Means of the last few steps.
+    Reported(Report),
+    /// A validation, and whether it is the best so far.
+    Validated(Validation, bool),
 }

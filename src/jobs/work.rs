@@ -1,7 +1,8 @@
 //! Does the tasks: the only place where the window's wishes meet the pipeline.
 
 use super::error::WorkError;
-use super::task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task};
+use super::runner::Reporter;
+use super::task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task, TrainNews};
 use crate::analysis::alignment::Aligner;
 use crate::analysis::kmer::KmerCounts;
 use crate::analysis::knn::{VectorSource, nearest};
@@ -18,9 +19,11 @@ use crate::pipeline::cluster::cluster;
 use crate::pipeline::embed::{EmbedSettings, Embedded, apply_transform, embed, fit_transform};
 use crate::pipeline::likeness::Reference;
 use crate::pipeline::project::{ProjectSource, project};
+use crate::pipeline::train::{RunFacts, TrainObserver, train};
 use crate::pipeline::{Method, PipelineError, Side};
-use crate::progress::{Observer, Progress};
+use crate::progress::{Cancelled, Observer, Progress};
 use crate::seed::Seed;
+use crate::train::{Report, Validation};
 use ndarray::{Array2, Axis};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -51,6 +54,33 @@ pub struct WorkshopOptions {
 /// Embeddings made comparable, kept because every click asks for them: which embeddings, and their vectors `[U,K]`.
 type Comparable = Option<(Arc<Embedded>, Arc<Array2<f32>>)>;
 
+/// Passes on what a model in training tells.
+struct Teller<'a>(&'a dyn Reporter<Output>);
+
+impl Observer for Teller<'_> {
+    fn progress(&self, at: Progress) -> Result<(), Cancelled> {
+        self.0.progress(at)
+    }
+
+    fn warn(&self, message: &str) {
+        self.0.warn(message);
+    }
+}
+
+impl TrainObserver for Teller<'_> {
+    fn began(&self, run: &RunFacts) {
+        self.0.tell(Output::Training(TrainNews::Began(run.clone())));
+    }
+
+    fn reported(&self, report: &Report) {
+        self.0.tell(Output::Training(TrainNews::Reported(*report)));
+    }
+
+    fn validated(&self, validation: &Validation, best: bool) {
+        self.0.tell(Output::Training(TrainNews::Validated(*validation, best)));
+    }
+}
+
 /// Does the tasks.
 #[derive(Debug, Default)]
 pub struct Workshop {
@@ -69,7 +99,7 @@ impl Workshop {
     ///
     /// # Errors
     /// Whatever the task's own work says.
-    pub fn run(&self, task: Task, observer: &dyn Observer) -> Result<Output, WorkError> {
+    pub fn run(&self, task: Task, observer: &dyn Reporter<Output>) -> Result<Output, WorkError> {
         match task {
             Task::Open { paths, mappings } => open(&paths, &mappings, observer),
             Task::OpenDemo { seed } => open_demo(seed, observer),
@@ -102,6 +132,7 @@ impl Workshop {
                 what.write(&path, observer)?;
                 Ok(Output::Saved(path))
             }
+            Task::Train(request) => Ok(Output::Trained(train(&request, &Teller(observer))?)),
             Task::FindClosest { dataset, embedded, row } => self.closest(&dataset, embedded, row, observer),
         }
     }

@@ -6,6 +6,7 @@
 
 use super::PipelineError;
 use super::export::write_text;
+use crate::data::dataset::Dataset;
 use crate::data::frame::check_frames;
 use crate::data::import::{ImportOptions, load};
 use crate::progress::{Cancelled, Observer, Progress};
@@ -41,13 +42,20 @@ pub trait TrainObserver: Observer {
 
 impl TrainObserver for crate::progress::Silent {}
 
+/// Where the barcodes come from.
+#[derive(Debug, Clone)]
+pub enum TrainSource {
+    /// Files and how they are read, one after another, so that no more than one is held with its names and labels.
+    Files(Vec<PathBuf>, ImportOptions),
+    /// Specimens that are open.
+    Opened(Arc<Dataset>),
+}
+
 /// What is trained, from what, and where to.
 #[derive(Debug, Clone)]
 pub struct TrainRequest {
-    /// Files with barcodes; they are read one after another.
-    pub files: Vec<PathBuf>,
-    /// How files are read.
-    pub import: ImportOptions,
+    /// The barcodes.
+    pub source: TrainSource,
     /// The folder of the run.
     pub folder: PathBuf,
     /// The settings that changes are made to; a run that goes on has its own.
@@ -153,17 +161,24 @@ fn same_barcodes(a: &CheckedSettings, b: &CheckedSettings) -> bool {
     key(a) == key(b)
 }
 
-/// Reads the files one after another, so that no more than one is held with its names and labels.
 fn read_corpus(
     request: &TrainRequest,
     settings: &CheckedSettings,
     observer: &dyn Observer,
 ) -> Result<Corpus, PipelineError> {
     let mut builder = CorpusBuilder::new(settings);
-    for file in &request.files {
-        let (dataset, _) = load(std::slice::from_ref(file), &request.import, observer)?;
-        let frames = if settings.settings().register { Some(check_frames(&dataset, observer)?) } else { None };
-        builder.add(&dataset, frames.as_deref());
+    let mut add = |dataset: &Dataset| -> Result<(), PipelineError> {
+        let frames = if settings.settings().register { Some(check_frames(dataset, observer)?) } else { None };
+        builder.add(dataset, frames.as_deref());
+        Ok(())
+    };
+    match &request.source {
+        TrainSource::Files(files, import) => {
+            for file in files {
+                add(&load(std::slice::from_ref(file), import, observer)?.0)?;
+            }
+        }
+        TrainSource::Opened(dataset) => add(dataset)?,
     }
     Ok(builder.finish()?)
 }

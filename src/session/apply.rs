@@ -19,6 +19,7 @@ pub fn apply(session: &mut Session, input: Input) -> Vec<Effect> {
     match input {
         Input::Command(command) => session.obey(command, &mut effects),
         Input::Job(Event::Warned { job, message, .. }) => session.log.add(Level::Warning, job, message, Vec::new()),
+        Input::Job(Event::Told { id, news }) => session.hear(id, news),
         Input::Job(Event::Ended { id, outcome }) => session.end(id, outcome, &mut effects),
     }
     session.go_on(&mut effects);
@@ -27,7 +28,7 @@ pub fn apply(session: &mut Session, input: Input) -> Vec<Effect> {
 }
 
 impl Session {
-    fn obey(&mut self, command: Command, effects: &mut Vec<Effect>) {
+    pub(super) fn obey(&mut self, command: Command, effects: &mut Vec<Effect>) {
         match command {
             Command::Open(_) | Command::OpenDemo | Command::NameColumns(_) => self.obey_opening(command, effects),
             Command::Show(page) => self.page = page,
@@ -62,6 +63,7 @@ impl Session {
                 self.obey_setting(command);
                 effects.push(Effect::SaveSettings);
             }
+            Command::Train(command) => self.obey_training(command, effects),
             Command::Note(message) => self.log.add(Level::Note, "Barcodescope", message, Vec::new()),
         }
     }
@@ -190,6 +192,8 @@ impl Session {
             }
         } else if let Some(step) = self.results.step_of(id) {
             self.end_step(step, id, outcome);
+        } else {
+            self.end_training(id, outcome);
         }
     }
 
@@ -198,6 +202,7 @@ impl Session {
             || self.closest.job() == Some(id)
             || self.saving.contains(&id)
             || self.results.step_of(id).is_some()
+            || self.training.has_job(id)
     }
 
     fn end_opening(&mut self, id: JobId, outcome: Result<Output, JobError>, effects: &mut Vec<Effect>) {

@@ -6,6 +6,7 @@ use super::search::Taxon;
 use super::selection::{Mode, Rows};
 use super::settings::Shade;
 use super::steps::Step;
+use super::training::TrainCommand;
 use crate::data::import::ColumnMapping;
 use crate::data::taxonomy::Field;
 use crate::jobs::{Event, JobId, Output, Task};
@@ -27,11 +28,13 @@ pub enum Page {
     Classify,
     /// Groups.
     Clusters,
+    /// Models in training.
+    Train,
 }
 
 impl Page {
     /// Every page, in the order of the navigation.
-    pub const ALL: [Self; 4] = [Self::Dataset, Self::Atlas, Self::Classify, Self::Clusters];
+    pub const ALL: [Self; 5] = [Self::Dataset, Self::Atlas, Self::Classify, Self::Clusters, Self::Train];
 
     /// Its name in the navigation.
     pub fn title(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Page {
             Self::Atlas => "Atlas",
             Self::Classify => "Classify",
             Self::Clusters => "Clusters",
+            Self::Train => "Train",
         }
     }
 }
@@ -101,6 +105,8 @@ pub enum Command {
     SetStill(bool),
     /// Size of everything.
     SetZoom(f32),
+    /// Of models in training.
+    Train(TrainCommand),
     /// Write something into the log.
     Note(String),
 }

@@ -21,6 +21,7 @@ mod steps;
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod training;
 
 pub use apply::apply;
 pub use command::{Command, Effect, Input, Page};
@@ -43,6 +44,7 @@ use settings::Settings;
 use stage::{Problem, Stage};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use training::Training;
 
 /// How results are to be made.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +104,8 @@ pub struct Session {
     pub look: Look,
     /// The specimens nearest to the one in the panel.
     pub closest: Stage<Closest>,
+    /// Models in training.
+    pub training: Training,
     /// Files that are being written.
     pub saving: Vec<JobId>,
     /// What the last export came to: a file, or what went wrong. Shown until it is put away.

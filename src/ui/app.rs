@@ -12,7 +12,7 @@ use crate::seed::Seed;
 use crate::session::settings::{Settings, Shade};
 use crate::session::{Command, Effect, Input, Session, apply};
 use egui::{Context, ThemePreference};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ pub struct Beginning {
     pub model: Option<PathBuf>,
     /// Models that were found on this machine.
     pub models: Vec<PathBuf>,
+    /// Where models that are trained are kept; `None` for a folder `models` where the program was started.
+    pub models_home: Option<PathBuf>,
     /// Seed of everything random.
     pub seed: Seed,
     /// Where the settings are kept; `None` neither reads nor writes any.
@@ -80,6 +82,7 @@ impl App {
         // The model of this run is no setting: the next run takes the one used last.
         app.session.choices.model.clone_from(&beginning.model);
         app.session.models.clone_from(&beginning.models);
+        app.session.keep_runs_in(beginning.models_home.as_deref().unwrap_or(Path::new("models")));
         let file = match (beginning.files.is_empty(), beginning.demo) {
             (false, _) => Some(Command::Open(beginning.files.clone())),
             (true, true) => Some(Command::OpenDemo),

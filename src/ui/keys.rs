@@ -21,7 +21,7 @@ const fn key(modifiers: Modifiers, key: Key) -> KeyboardShortcut {
 const PLAIN: Modifiers = Modifiers::NONE;
 
 /// Every shortcut, in the order of the help. Those without a key press are what the mouse and the tables do.
-pub const SHORTCUTS: [Shortcut; 17] = [
+pub const SHORTCUTS: [Shortcut; 18] = [
     Shortcut {
         keys: "1",
         does: "Dataset",
@@ -41,6 +41,11 @@ pub const SHORTCUTS: [Shortcut; 17] = [
         keys: "4",
         does: "Clusters",
         press: Some((key(PLAIN, Key::Num4), || Asked::Command(Command::Show(Page::Clusters)))),
+    },
+    Shortcut {
+        keys: "5",
+        does: "Train",
+        press: Some((key(PLAIN, Key::Num5), || Asked::Command(Command::Show(Page::Train)))),
     },
     Shortcut {
         keys: "Ctrl O",

@@ -67,8 +67,8 @@ pub fn run(options: UiOptions) -> Result<(), UiError> {
 }
 
 fn open(options: UiOptions, opened: &Arc<AtomicBool>) -> eframe::Result {
-    let settings_file =
-        directories::ProjectDirs::from("", "", APP_ID).map(|folders| folders.config_dir().join("settings.json"));
+    let folders = directories::ProjectDirs::from("", "", APP_ID);
+    let settings_file = folders.as_ref().map(|folders| folders.config_dir().join("settings.json"));
     // Somebody who opens the program for the first time sees what it does; later the welcome page has their files.
     let is_first_time = settings_file
         .as_deref()
@@ -78,6 +78,7 @@ fn open(options: UiOptions, opened: &Arc<AtomicBool>) -> eframe::Result {
         files: options.files,
         model: options.model,
         models: options.models,
+        models_home: folders.map(|folders| folders.data_dir().join("models")),
         seed: options.seed,
         settings_file,
     };

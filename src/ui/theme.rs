@@ -42,6 +42,8 @@ pub const CHART: f32 = 150.0;
 pub const BAR: f32 = 16.0;
 /// Width of the column of names beside a bar chart or a property list.
 pub const NAME_COLUMN: f32 = 120.0;
+/// Width of the form beside a view.
+pub const FORM: f32 = 300.0;
 /// Width of the search box.
 pub const SEARCH: f32 = 220.0;
 /// Side of a cell of the confusion matrix: at most.
@@ -94,6 +96,8 @@ pub struct Tokens {
     pub bases: [Color32; 5],
     /// Behind letters A, C, G, T and any other.
     pub base_backgrounds: [Color32; 5],
+    /// Curves that lie over each other, told apart also by people who see few colours (Okabe & Ito 2008).
+    pub series: [Color32; 6],
     /// From nothing to much in the confusion matrix: correct cells.
     pub correct_ramp: [Color32; 2],
     /// From nothing to much in the confusion matrix: wrong cells.
@@ -124,6 +128,7 @@ pub const LIGHT: Tokens = Tokens {
     ghosts: [rgb(0xe4_e7_ea), rgb(0xc9_cf_d4)],
     bases: [rgb(0x17_6c_3a), rgb(0x1f_57_a8), rgb(0x7f_54_00), rgb(0xb3_26_1e), rgb(0x57_60_6a)],
     base_backgrounds: [rgb(0xd8_f0_df), rgb(0xd9_e6_fa), rgb(0xfc_ec_c7), rgb(0xfb_dd_da), rgb(0xe9_ec_ee)],
+    series: [rgb(0x00_72_b2), rgb(0xd5_5e_00), rgb(0x00_9e_73), rgb(0xcc_79_a7), rgb(0xb8_86_00), rgb(0x3a_97_cf)],
     correct_ramp: [rgb(0xf1_f6_f9), rgb(0x0a_64_8c)],
     wrong_ramp: [rgb(0xfb_ee_ed), rgb(0xb3_26_1e)],
 };
@@ -148,6 +153,7 @@ pub const DARK: Tokens = Tokens {
     ghosts: [rgb(0x25_2a_30), rgb(0x43_4b_54)],
     bases: [rgb(0x7f_dc_a0), rgb(0x8f_bb_ff), rgb(0xf0_c0_60), rgb(0xff_9d_94), rgb(0xa3_ac_b5)],
     base_backgrounds: [rgb(0x1d_3a_29), rgb(0x1e_30_4d), rgb(0x42_34_12), rgb(0x4a_22_20), rgb(0x2b_31_38)],
+    series: [rgb(0x56_b4_e9), rgb(0xe6_9f_00), rgb(0x00_c0_8c), rgb(0xe0_94_bd), rgb(0xf0_e4_42), rgb(0xff_7a_1a)],
     correct_ramp: [rgb(0x1b_24_2b), rgb(0x6c_be_e3)],
     wrong_ramp: [rgb(0x2a_1d_1d), rgb(0xff_8f_84)],
 };

@@ -71,3 +71,8 @@ fn classify() {
 fn clusters() {
     compare("clusters", || ready(Page::Clusters));
 }
+
+#[test]
+fn train() {
+    compare("train", || ready(Page::Train));
+}

@@ -72,6 +72,7 @@ pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
                 .collect(),
         })),
         Task::Export { path, .. } => Output::Saved(path.clone()),
+        Task::Train(_) => Output::Trained(Vec::new()),
     }
 }
 

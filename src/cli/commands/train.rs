@@ -3,7 +3,7 @@
 use super::super::args::{Common, Switch, TrainArguments};
 use super::super::watch::Watch;
 use super::{CommandError, facts};
-use crate::pipeline::train::{RunFacts, TrainObserver, TrainOutcome, TrainRequest, train as train_models};
+use crate::pipeline::train::{RunFacts, TrainObserver, TrainOutcome, TrainRequest, TrainSource, train as train_models};
 use crate::train::{Report, TrainChanges, Validation};
 use std::path::Path;
 
@@ -14,8 +14,7 @@ pub(super) fn train(arguments: &TrainArguments, common: &Common, watch: &Watch) 
     };
     changes = changes.and(flags(arguments, common));
     let request = TrainRequest {
-        files: arguments.files.clone(),
-        import: arguments.reading.options()?,
+        source: TrainSource::Files(arguments.files.clone(), arguments.reading.options()?),
         folder: arguments.out.clone(),
         settings: arguments.preset.unwrap_or_default().settings(),
         changes,

@@ -5,7 +5,7 @@ use crate::data::reading::ReadSettings;
 use crate::data::tokens::{SPECIAL_TOKENS, Tokenizer};
 use crate::model::{DeviceChoice, EncoderShape, Precision};
 use crate::seed::Seed;
-use crate::train::network::Architecture;
+use crate::train::network::{Architecture, Network};
 use crate::train::objective::{Masking, Objective};
 use crate::train::schedule::Schedule;
 
@@ -48,6 +48,11 @@ impl CheckedSettings {
     /// The settings as they were given, with the one mask ratio.
     pub fn settings(&self) -> &TrainSettings {
         &self.settings
+    }
+
+    /// Number of weights of the model.
+    pub fn parameters(&self) -> usize {
+        Network::new(self.architecture).layout().entries().iter().map(|entry| entry.span.len()).sum()
     }
 
     /// How long the run is.

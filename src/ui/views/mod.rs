@@ -5,6 +5,7 @@ pub mod classify;
 pub mod clusters;
 pub mod confusion;
 pub mod dataset;
+pub mod train;
 pub mod welcome;
 
 use super::scope::Scope;
@@ -22,6 +23,7 @@ pub struct Views {
     dataset: dataset::DatasetView,
     classify: classify::ClassifyView,
     clusters: clusters::ClustersView,
+    train: train::TrainView,
 }
 
 impl Views {
@@ -33,6 +35,7 @@ impl Views {
             Page::Atlas => self.atlas.show(ui, scope),
             Page::Classify => self.classify.show(ui, scope),
             Page::Clusters => self.clusters.show(ui, scope),
+            Page::Train => self.train.show(ui, scope),
         }
     }
 }

@@ -47,13 +47,16 @@ pub fn show(ui: &mut Ui, scope: &mut Scope<'_>, parts: &mut Parts<'_>) {
             .resizable(false)
             .exact_size(theme::NAVIGATION)
             .show(ui, |ui| navigate(ui, scope));
-        let [first, least, most] = theme::SPECIMEN;
-        Panel::right("specimen")
-            .frame(inside)
-            .resizable(true)
-            .default_size(first)
-            .size_range(least..=most)
-            .show(ui, |ui| specimen::show(ui, scope));
+        // A model in training is about no specimen, and its curves need the room.
+        if scope.session.page != Page::Train {
+            let [first, least, most] = theme::SPECIMEN;
+            Panel::right("specimen")
+                .frame(inside)
+                .resizable(true)
+                .default_size(first)
+                .size_range(least..=most)
+                .show(ui, |ui| specimen::show(ui, scope));
+        }
     }
     let view = Frame::NONE.fill(theme::tokens(ui).background).inner_margin(Margin::same(theme::PANEL_MARGIN));
     CentralPanel::default().frame(view).show(ui, |ui| {

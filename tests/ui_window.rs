@@ -219,6 +219,21 @@ fn help_and_log_open_and_close_by_keyboard() {
 }
 
 #[test]
+fn escape_closes_a_menu_and_leaves_the_selection() {
+    let mut window = Window::of_survey(SMALLEST);
+    let ctx = window.harness.ctx.clone();
+    window.harness.state_mut().obey(&ctx, Command::FocusOn(7));
+    window.settle();
+    window.click("Filter");
+    assert!(window.shows("Filter by"));
+    window.press(Modifiers::NONE, Key::Escape);
+    assert!(!window.shows("Filter by"), "the menu is closed");
+    assert_eq!(window.session().selection.focus(), Some(7));
+    window.press(Modifiers::NONE, Key::Escape);
+    assert_eq!(window.session().selection.focus(), None);
+}
+
+#[test]
 fn the_columns_of_an_unknown_table_are_shown_and_remembered() {
     let mut window = Window::open(&["odd.tsv"], SMALLEST);
     window.until("the question", |session| session.question.is_some());

@@ -11,7 +11,11 @@ use crate::progress::{Cancelled, Observer};
 use ndarray::{Array1, Array2, ArrayView2, CowArray, Ix2};
 
 /// Components with less than this share of the largest variance are rounding noise or constant columns, and are left out.
-pub const LEAST_VARIANCE_SHARE: f64 = 1e-6;
+///
+/// Rounding in 32 bits lies below 1e-13 of it. What lies between counts: of the starter model's last layer (256 dimensions, 38 282
+/// references) 255 components are above 1e-8 and name the genus of 58.1 % of 3 893 specimens of unseen species, the 166 above 1e-6
+/// that of 53.7 %.
+pub const LEAST_VARIANCE_SHARE: f64 = 1e-8;
 
 /// Why a transform could not be fitted or applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -268,10 +272,10 @@ mod tests {
     }
 
     #[test]
-    fn components_are_kept_down_to_a_millionth_of_the_largest_variance() {
+    fn components_are_kept_down_to_a_hundred_millionth_of_the_largest_variance() {
         let vectors = Array2::from_shape_fn((400, 3), |(row, column)| {
             let sign = |bit: usize| if row >> bit & 1 == 0 { 1.0 } else { -1.0 };
-            [1.0, 1.1e-3, 0.9e-3][column] * sign(column)
+            [1.0, 1.1e-4, 0.9e-4][column] * sign(column)
         });
         let transform = fitted(TransformKind::Whiten(None), &vectors);
         assert_eq!((transform.input_dim(), transform.output_dim()), (3, 2));

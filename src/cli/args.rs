@@ -3,7 +3,7 @@
 use crate::data::reading::{Layers, TransformKind};
 use crate::data::taxonomy::Field;
 use crate::model::{DeviceChoice, Precision};
-use crate::pipeline::cluster::Linkage;
+use crate::pipeline::cluster::{HDBSCAN_MIN_SIZE, Linkage};
 use crate::pipeline::evaluate::EvaluateOn;
 use crate::pipeline::project::ProjectMethod;
 use crate::pipeline::side::Method;
@@ -273,8 +273,8 @@ pub struct ClusterArguments {
     /// Number of groups, for ward: a number, or true for that of the labels [default: true]
     #[arg(long, value_name = "N|true", value_parser = cluster_number)]
     pub clusters: Option<ClusterNumber>,
-    /// Smallest group, for hdbscan
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_two)]
+    /// Smallest cluster, for hdbscan
+    #[arg(long, value_name = "N", default_value_t = HDBSCAN_MIN_SIZE, value_parser = at_least_two)]
     pub min_size: usize,
     /// Label to compare the groups with [default: bin where there are any, else species]
     #[arg(long)]

@@ -15,7 +15,7 @@ use crate::pipeline::export::{
     write_records, write_rows, write_text,
 };
 use crate::pipeline::figure::{Figure, MapFigure, confusion, histogram, map};
-use crate::pipeline::project::Projection;
+use crate::pipeline::project::{ProjectMethod, Projection, Source};
 use crate::pipeline::provenance::Provenance;
 use crate::progress::Observer;
 use std::path::Path;
@@ -130,11 +130,19 @@ impl ColouredMap {
     }
 
     fn draw(&self, legend_title: &str, colours: &[Rgb], entries: &[crate::pipeline::colour::LegendEntry]) -> Figure {
-        let settings = &self.projection.provenance.settings;
-        let subtitle: Vec<String> = settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let provenance = &self.projection.provenance;
+        let how = match self.projection.method {
+            ProjectMethod::Umap => "UMAP",
+            ProjectMethod::Pca => "principal components",
+        };
+        let of = match self.projection.source {
+            Source::Kmers => "6-mer counts",
+            Source::Model => "the model's embeddings",
+        };
         map(&MapFigure {
-            title: self.dataset.name(),
-            subtitle: &subtitle.join(", "),
+            title: &format!("{}: {how} of {of}", self.dataset.name()),
+            subtitle: &provenance.caption(),
+            details: &provenance.settings_line(),
             points: &self.projection.points,
             colours,
             legend_title,

@@ -20,6 +20,10 @@ use std::time::Instant;
 /// Which distances are averaged when groups are joined.
 pub use crate::analysis::cluster::Linkage;
 
+/// Smallest cluster of HDBSCAN where nobody says otherwise. Of 2, 3 and 5 it agreed best with the BINs of the simulated demo (AMI
+/// 0.84, 0.91, 0.84); on 1 648 midges of a real survey it came second (0.68, 0.81, 0.84), leaving half as many out as 5.
+pub const HDBSCAN_MIN_SIZE: usize = 3;
+
 /// How groups are found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ClusterRecipe {

@@ -3,7 +3,7 @@
 use super::cache::Cache;
 use super::check::{CheckReport, check};
 use super::classify::{Classification, ClassifySettings, leave_one_out};
-use super::cluster::{ClusterRecipe, ClusterSettings, Clustering, Linkage, cluster};
+use super::cluster::{ClusterRecipe, ClusterSettings, Clustering, HDBSCAN_MIN_SIZE, Linkage, cluster};
 use super::colour::{Rgb, Shade, legend, palette};
 use super::embed::{EmbedSettings, Embedded, embed};
 use super::export::{
@@ -232,6 +232,7 @@ impl Work<'_> {
         let figure = draw_map(&MapFigure {
             title: &map.title,
             subtitle: &map.subtitle,
+            details: &map.projection.provenance.settings_line(),
             points: &map.projection.points,
             colours: &by_row,
             legend_title: map.colour_by.title(),
@@ -271,7 +272,7 @@ impl Work<'_> {
             return Ok(Vec::new());
         }
         let threshold = ClusterRecipe::Threshold { linkage: Linkage::Average, threshold: None };
-        let mut recipes = vec![threshold, ClusterRecipe::Hdbscan { min_size: 5 }];
+        let mut recipes = vec![threshold, ClusterRecipe::Hdbscan { min_size: HDBSCAN_MIN_SIZE }];
         if super::cluster::default_against(self.dataset).is_some() {
             recipes.push(ClusterRecipe::Ward { clusters: None });
         }

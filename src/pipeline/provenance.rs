@@ -95,6 +95,20 @@ impl Provenance {
         self
     }
 
+    /// Model, data and program in a line short enough for a caption.
+    pub fn caption(&self) -> String {
+        let named = |name: &str, hash: &ContentHash| format!("{name} ({})", hash.short());
+        let model = self.model.iter().map(|(name, id)| format!("model {}", named(name, id)));
+        let data = self.data.iter().map(|(name, id)| format!("data {}", named(name, id)));
+        let program = [format!("seed {}", self.seed.0), format!("Barcodescope {}", self.version)];
+        model.chain(data).chain(program).collect::<Vec<_>>().join(" · ")
+    }
+
+    /// Every setting in one line.
+    pub fn settings_line(&self) -> String {
+        self.settings.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>().join("; ")
+    }
+
     /// The value of a setting.
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -116,6 +130,8 @@ mod tests {
         assert_eq!(provenance.data, [("survey".to_owned(), dataset.key())]);
         assert_eq!(provenance.files, [("survey.csv".to_owned(), ContentHash::of(b"x"))]);
         assert_eq!((provenance.setting("k"), provenance.setting("votes")), (Some("5"), None));
+        let caption = format!("data survey ({}) · seed 3 · Barcodescope {VERSION}", dataset.key().short());
+        assert_eq!((provenance.caption(), provenance.settings_line()), (caption, "k: 5".to_owned()));
     }
 
     #[test]

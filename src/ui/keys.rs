@@ -3,7 +3,7 @@
 use super::files::Purpose;
 use super::scope::{Asked, Overlay, Scope};
 use crate::session::{Command, Page};
-use egui::{Context, Key, KeyboardShortcut, Modifiers};
+use egui::{Context, Key, KeyboardShortcut, Modifiers, Popup};
 
 /// One shortcut.
 pub struct Shortcut {
@@ -85,9 +85,9 @@ pub const SHORTCUTS: [Shortcut; 17] = [
     Shortcut { keys: "Double click", does: "Show the whole map", press: None },
 ];
 
-/// Answers the keys pressed in this frame, unless somebody is typing.
+/// Answers the keys pressed in this frame, unless somebody is typing, or a dialog or menu that is open has the keyboard.
 pub fn answer(ctx: &Context, scope: &mut Scope<'_>, dialog_open: bool) {
-    if dialog_open {
+    if dialog_open || Popup::is_any_open(ctx) {
         return;
     }
     let typing = ctx.text_edit_focused();

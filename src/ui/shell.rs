@@ -11,8 +11,8 @@ use super::{statusbar, theme};
 use crate::session::export::Exported;
 use crate::session::{Command, Page};
 use egui::{
-    Align, Align2, CentralPanel, Frame, Layout, Margin, Panel, Rect, RichText, Role, Sense, TextStyle, Ui, WidgetInfo,
-    vec2,
+    Align, Align2, CentralPanel, Frame, Label, Layout, Margin, Panel, Rect, RichText, Role, Sense, TextStyle, Ui,
+    WidgetInfo, vec2,
 };
 
 /// The parts of the window that remember something from frame to frame.
@@ -150,8 +150,12 @@ fn dropped_files(ui: &Ui, scope: &mut Scope<'_>) {
 /// The title of a view, with a line that says what it shows and a menu of what can be exported.
 pub fn view_title(ui: &mut Ui, scope: &mut Scope<'_>, title: &str, about: &str, offered: &[Exported]) {
     ui.horizontal(|ui| {
-        ui.heading(title);
-        ui.label(RichText::new(about).color(theme::tokens(ui).quiet));
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| export::menu(ui, scope, offered));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            export::menu(ui, scope, offered);
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.heading(title);
+                ui.add(Label::new(RichText::new(about).color(theme::tokens(ui).quiet)).truncate());
+            });
+        });
     });
 }

@@ -26,6 +26,10 @@ pub const BODY: f32 = 14.0;
 pub const HEADING: f32 = 20.0;
 /// Height of a table row.
 pub const ROW: f32 = 22.0;
+/// Width that a table's column keeps.
+pub const LEAST_COLUMN: f32 = 40.0;
+/// Width of a view below which it is laid out more closely.
+pub const WIDE_VIEW: f32 = 720.0;
 /// Height of what can be clicked.
 pub const CONTROL: f32 = 26.0;
 /// Width of the navigation.
@@ -234,6 +238,8 @@ fn visuals(shade: Shade, tokens: &Tokens) -> Visuals {
     visuals.warn_fg_color = tokens.warning;
     visuals.error_fg_color = tokens.wrong;
     visuals.weak_text_color = Some(tokens.quiet);
+    // A blinking cursor would draw the whole window twice a second.
+    visuals.text_cursor.blink = false;
     visuals.selection.bg_fill = tokens.selected;
     visuals.selection.stroke = Stroke::new(HAIRLINE, tokens.text);
     let widgets = &mut visuals.widgets;
@@ -251,7 +257,6 @@ fn visuals(shade: Shade, tokens: &Tokens) -> Visuals {
         widget.corner_radius = radius;
         widget.expansion = 0.0;
     }
-    visuals.widgets.inactive.bg_stroke = Stroke::NONE;
     // Where the keyboard is must be seen.
     visuals.widgets.active.bg_stroke = Stroke::new(2.0 * HAIRLINE, tokens.accent);
     visuals

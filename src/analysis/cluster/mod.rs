@@ -7,7 +7,6 @@ mod suggest;
 
 pub use suggest::suggest_threshold;
 
-use super::pca::{PcaError, pca};
 use crate::progress::{Cancelled, Observer};
 use chain::{AverageOfMatrix, Between, Means, Merge, agglomerate};
 use ndarray::{Array2, ArrayView2, Axis};
@@ -58,8 +57,8 @@ pub enum Recipe {
         /// Cosine distance, 0 to 2.
         threshold: Option<f32>,
     },
-    /// Density-based, with noise; Euclidean between vectors of unit length, above 50 dimensions between their first 50 principal
-    /// components.
+    /// Density-based, with noise; Euclidean between vectors of unit length, which orders pairs as their cosine distance does. In
+    /// all dimensions: whitened vectors vary alike in each, so leaving any out would leave out part of what tells groups apart.
     Hdbscan {
         /// Fewest members of a cluster, 2 or more.
         min_size: usize,
@@ -82,8 +81,7 @@ impl fmt::Display for Recipe {
                 }
             }
             Self::Hdbscan { min_size } => {
-                write!(f, "HDBSCAN (at least {min_size} members) on vectors of unit length, reduced to at most ")?;
-                write!(f, "{HDBSCAN_DIMENSIONS} principal components")
+                write!(f, "HDBSCAN (at least {min_size} members) on vectors of unit length")
             }
             Self::Ward { clusters } => write!(f, "Ward's linkage to {clusters} clusters"),
         }
@@ -128,14 +126,10 @@ pub enum ClusterError {
     /// No threshold was given, and the data suggest none.
     #[error("no gap between nearer and farther barcodes is visible that would suggest a threshold; give one")]
     NoGap,
-    /// The principal components did not converge.
-    #[error("the vectors could not be reduced to principal components: {0}")]
-    Reduction(PcaError),
 }
 
 /// Up to so many points the distances of a group are kept as a matrix (600 MB); above it, only the clusters' means are.
 const MATRIX_POINTS: usize = 12_000;
-const HDBSCAN_DIMENSIONS: usize = 50;
 /// Cosine distances of equal vectors differ from 0 by so much.
 const ROUNDING: f32 = 1e-6;
 
@@ -254,15 +248,8 @@ fn by_density(
     if min_size < 2 {
         return Err(setting("the smallest cluster", &min_size, "2 or more members"));
     }
-    let mut reduced = unit_rows(vectors);
-    if reduced.ncols() > HDBSCAN_DIMENSIONS && !reduced.is_empty() {
-        reduced = match pca(reduced.view(), HDBSCAN_DIMENSIONS, observer) {
-            Ok(found) => found.projected,
-            Err(PcaError::Cancelled(cancelled)) => return Err(cancelled.into()),
-            Err(other) => return Err(ClusterError::Reduction(other)),
-        };
-    }
-    Ok(Clusters::of(density::hdbscan(reduced.view(), min_size, min_size, observer)?.into_iter()))
+    let unit = unit_rows(vectors);
+    Ok(Clusters::of(density::hdbscan(unit.view(), min_size, min_size, observer)?.into_iter()))
 }
 
 impl Clusters {

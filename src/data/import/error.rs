@@ -68,7 +68,7 @@ pub enum ImportError {
     #[error(
         "{}: no column holds sequences (columns: {}); open it together with the file that holds the sequences, or name the \
          sequence column in the column mapping",
-        path.display(), columns.join(", ")
+        path.display(), listed(columns)
     )]
     NoSequences {
         /// The first of the tables.
@@ -81,6 +81,29 @@ pub enum ImportError {
     NothingUsable(Box<ImportReport>),
 }
 
+/// Names in a sentence: the first few, and how many more there are.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
+    }
+}
+
 fn paths_text(report: &ImportReport) -> String {
     report.files.iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_of_many_columns_is_not_listed_whole() {
+        let columns: Vec<String> = (1..=10).map(|number| format!("c{number}")).collect();
+        let said = ImportError::NoSequences { path: "a.tsv".into(), columns }.to_string();
+        assert!(said.contains("c8 and 2 more") && !said.contains("c9"), "{said}");
+        assert_eq!(listed(&["a".into(), "b".into()]), "a, b");
+    }
 }

@@ -24,6 +24,8 @@ pub struct MapFigure<'a> {
     pub title: &'a str,
     /// How it was made, in a line.
     pub subtitle: &'a str,
+    /// How it was made, whole: not drawn, but kept in the file.
+    pub details: &'a str,
     /// Positions `[N]`; those that are not finite are left out.
     pub points: &'a [[f32; 2]],
     /// Colours `[N]`.
@@ -37,6 +39,7 @@ pub struct MapFigure<'a> {
 /// Draws a map: equal scales on both axes, no axes (they have no unit), the legend beside it.
 pub fn map(figure: &MapFigure<'_>) -> Figure {
     let mut canvas = Canvas::new(WIDTH, HEIGHT);
+    canvas.description(figure.details);
     canvas.title(figure.title, figure.subtitle);
     draw_frame(&mut canvas);
     let placed = place(figure.points);

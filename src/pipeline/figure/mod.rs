@@ -89,6 +89,7 @@ mod tests {
         map(&MapFigure {
             title: "A map",
             subtitle: "n points",
+            details: "k: 5 & more",
             points: &points,
             colours: &colours,
             legend_title: "genus",
@@ -100,6 +101,7 @@ mod tests {
     fn names_from_files_cannot_break_the_drawing() {
         let figure = small_map(3);
         assert!(figure.svg().contains("&lt;Apis&gt; &amp;"));
+        assert!(figure.svg().contains("<desc>k: 5 &amp; more</desc>"));
         assert!(figure.png(400).is_ok());
         assert!(matches!(figure.png(0), Err(FigureError::Size(0))));
         assert!(matches!(figure.png(1_000_000), Err(FigureError::Size(1_000_000))));
@@ -123,6 +125,7 @@ mod tests {
         let stacked = MapFigure {
             title: "",
             subtitle: "",
+            details: "",
             points: &[[1.0, 1.0], [f32::NAN, 0.0]],
             colours: &[[0; 3]; 2],
             legend_title: "",

@@ -34,9 +34,14 @@ impl Canvas {
         Self { width, height, body: String::new() }
     }
 
+    /// What is kept in the file without being drawn.
+    pub(super) fn description(&mut self, text: &str) {
+        self.push(&format!("<desc>{}</desc>", escape(text)));
+    }
+
     pub(super) fn title(&mut self, title: &str, subtitle: &str) {
         self.text_styled([24.0, 36.0], title, TITLE, INK, Anchor::Start, true);
-        self.text([24.0, 58.0], subtitle, QUIET, Anchor::Start);
+        self.text([24.0, 58.0], &fitted(subtitle, self.width - 48.0), QUIET, Anchor::Start);
     }
 
     pub(super) fn text(&mut self, at: [f64; 2], text: &str, colour: Rgb, anchor: Anchor) {

@@ -85,7 +85,7 @@ fn verdict(ui: &mut Ui, scope: &Scope<'_>, dataset: &Dataset, row: usize) {
             ui.end_row();
         }
         if let Some(clusters) = session.results.clusters.shown() {
-            ui.label(RichText::new("group").color(tokens.quiet));
+            ui.label(RichText::new("cluster").color(tokens.quiet));
             ui.label(cluster_name(clusters.labels[row]));
             ui.end_row();
         }
@@ -112,7 +112,8 @@ fn agreement(scope: &Scope<'_>, dataset: &Dataset, row: usize) -> Option<String>
     let labelled: Vec<&Near> =
         closest.neighbours.iter().filter(|near| dataset.label(near.row, names.rank).is_some()).collect();
     let agree = labelled.iter().filter(|near| dataset.label(near.row, names.rank) == Some(name)).count();
-    let votes = format!("{agree} of the {} nearest labelled specimens have it", labelled.len());
+    let have = if agree == 1 { "has" } else { "have" };
+    let votes = format!("{agree} of the {} nearest labelled specimens {have} it", labelled.len());
     Some(identity.into_iter().chain([votes]).collect::<Vec<_>>().join("; "))
 }
 

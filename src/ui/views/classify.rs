@@ -253,7 +253,8 @@ fn title(ui: &mut Ui, scope: &mut Scope<'_>) {
 /// The model beside the baselines.
 fn comparison(ui: &mut Ui, scope: &mut Scope<'_>) {
     let tokens = theme::tokens(ui);
-    Grid::new("comparison").num_columns(7).spacing([theme::GROUP_GAP, theme::GRID]).show(ui, |ui| {
+    let gap = if ui.available_width() < theme::WIDE_VIEW { theme::GAP } else { theme::GROUP_GAP };
+    Grid::new("comparison").num_columns(7).spacing([gap, theme::GRID]).show(ui, |ui| {
         for (title, hint) in [
             ("Names by", "How the nearest specimen is found"),
             ("Named right", "Share of the labelled specimens that get their own label"),

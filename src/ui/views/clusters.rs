@@ -3,7 +3,7 @@
 use crate::analysis::concordance::{ConcordanceRow, Correspondence};
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
-use crate::pipeline::cluster::{ClusterRecipe, Clustering, Linkage};
+use crate::pipeline::cluster::{ClusterRecipe, Clustering, HDBSCAN_MIN_SIZE, Linkage};
 use crate::session::columns::{Sorting, order};
 use crate::session::export::Exported;
 use crate::session::selection::{Mode, Rows};
@@ -18,17 +18,17 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 const COLUMNS: [TableColumn; 7] = [
-    TableColumn::text("label", 180.0, "The label that the groups are compared with"),
+    TableColumn::text("label", 180.0, "The label that the clusters are compared with"),
     TableColumn::text(
         "how",
         80.0,
-        "Match: one group, alone. Split: several groups. Merge: a group shared with others. Mixture: both",
+        "Match: one cluster, alone. Split: several clusters. Merge: a cluster shared with others. Mixture: both",
     ),
     TableColumn::number("n", 60.0, "Specimens with this label"),
-    TableColumn::number("groups", 60.0, "Groups that hold its specimens"),
-    TableColumn::text("conflict at", 90.0, "The broadest rank at which labels that share a group differ"),
-    TableColumn::number("in conflict", 80.0, "Specimens outside of its largest group, and others in its groups"),
-    TableColumn::text("shares groups with", 200.0, "Other labels in the same groups"),
+    TableColumn::number("clusters", 60.0, "Clusters that hold its specimens"),
+    TableColumn::text("conflict at", 90.0, "The broadest rank at which labels that share a cluster differ"),
+    TableColumn::number("in conflict", 80.0, "Specimens outside of its largest cluster, and others in its clusters"),
+    TableColumn::text("shares clusters with", 200.0, "Other labels in the same clusters"),
 ];
 
 /// What the view remembers from frame to frame.
@@ -50,14 +50,14 @@ struct Derived {
 impl ClustersView {
     /// Draws it.
     pub fn show(&mut self, ui: &mut Ui, scope: &mut Scope<'_>) {
-        let about = "specimens whose barcodes lie close together, and how that fits the labels";
-        view_title(ui, scope, "Groups", about, &[Exported::Clusters, Exported::Concordance]);
+        let about = "barcodes that lie close together, and how that fits the labels";
+        view_title(ui, scope, "Clusters", about, &[Exported::Clusters, Exported::Concordance]);
         controls(ui, scope);
         let Some(clusters) = scope.session.results.clusters.shown().cloned() else {
             return state::waiting(
                 ui,
                 scope,
-                "the grouping",
+                "the clustering",
                 &[Step::Model, Step::Frames, Step::Embedding, Step::Clusters],
             );
         };
@@ -85,7 +85,7 @@ impl ClustersView {
 
     fn table(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, clusters: &Clustering, dataset: &Dataset) {
         let (Some(concordance), Some(field)) = (&clusters.concordance, clusters.against) else {
-            ui.label("No record carries a label to compare the groups with.");
+            ui.label("No record carries a label to compare the clusters with.");
             return;
         };
         ui.horizontal_wrapped(|ui| {
@@ -128,25 +128,35 @@ impl ClustersView {
 }
 
 fn controls(ui: &mut Ui, scope: &mut Scope<'_>) {
-    ui.horizontal_wrapped(|ui| {
+    let is_wide = ui.available_width() >= theme::WIDE_VIEW;
+    ui.horizontal(|ui| {
         recipe_choice(ui, scope);
         recipe_number(ui, scope);
-        let label = ui.label("Compare with");
-        let chosen = scope.session.choices.compare_with;
-        let used = scope.session.results.clusters.shown().and_then(|clusters| clusters.against);
-        ComboBox::from_id_salt("against")
-            .selected_text(chosen.or(used).map_or("nothing", Field::title))
-            .show_ui(ui, |ui| {
-                let fields: Vec<Field> = scope.session.overview.fields.iter().map(|overview| overview.field).collect();
-                for field in fields.into_iter().filter(|field| field.is_rank() || *field == Field::Bin) {
-                    if ui.selectable_label(chosen.or(used) == Some(field), field.title()).clicked() {
-                        scope.ask(Command::CompareClustersWith(Some(field)));
-                    }
-                }
-            })
-            .response
-            .labelled_by(label.id);
+        if is_wide {
+            label_choice(ui, scope);
+        }
     });
+    if !is_wide {
+        ui.horizontal(|ui| label_choice(ui, scope));
+    }
+}
+
+fn label_choice(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let label = ui.label("Compare with");
+    let chosen = scope.session.choices.compare_with;
+    let used = scope.session.results.clusters.shown().and_then(|clusters| clusters.against);
+    ComboBox::from_id_salt("against")
+        .selected_text(chosen.or(used).map_or("nothing", Field::title))
+        .show_ui(ui, |ui| {
+            let fields: Vec<Field> = scope.session.overview.fields.iter().map(|overview| overview.field).collect();
+            for field in fields.into_iter().filter(|field| field.is_rank() || *field == Field::Bin) {
+                if ui.selectable_label(chosen.or(used) == Some(field), field.title()).clicked() {
+                    scope.ask(Command::CompareClustersWith(Some(field)));
+                }
+            }
+        })
+        .response
+        .labelled_by(label.id);
 }
 
 fn recipe_choice(ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -155,7 +165,7 @@ fn recipe_choice(ui: &mut Ui, scope: &mut Scope<'_>) {
     let choices = [
         ClusterRecipe::Threshold { linkage: Linkage::Average, threshold: None },
         ClusterRecipe::Threshold { linkage: Linkage::Single, threshold: None },
-        ClusterRecipe::Hdbscan { min_size: 3 },
+        ClusterRecipe::Hdbscan { min_size: HDBSCAN_MIN_SIZE },
         ClusterRecipe::Ward { clusters: None },
     ];
     ComboBox::from_id_salt("recipe")
@@ -186,14 +196,14 @@ fn recipe_name(recipe: ClusterRecipe) -> &'static str {
 fn recipe_hint(recipe: ClusterRecipe) -> &'static str {
     match recipe {
         ClusterRecipe::Threshold { linkage: Linkage::Average, .. } => {
-            "Joins groups whose specimens are on average nearer than a cosine distance"
+            "Joins clusters whose specimens are on average nearer than a cosine distance"
         }
         ClusterRecipe::Threshold { linkage: Linkage::Single, .. } => {
-            "Joins groups as soon as two of their specimens are nearer than a cosine distance"
+            "Joins clusters as soon as two of their specimens are nearer than a cosine distance"
         }
-        ClusterRecipe::Hdbscan { .. } => "Dense regions of any shape; what lies between them belongs to no group",
+        ClusterRecipe::Hdbscan { .. } => "Dense regions of any shape; what lies between them belongs to no cluster",
         ClusterRecipe::Ward { .. } => {
-            "UMAP to 50 dimensions, then Ward's linkage into as many groups as there are labels, which no real survey knows"
+            "UMAP to 50 dimensions, then Ward's linkage into as many clusters as there are labels, which no real survey knows"
         }
     }
 }
@@ -207,7 +217,8 @@ fn recipe_number(ui: &mut Ui, scope: &mut Scope<'_>) {
             let mut value = threshold.or(used).unwrap_or(0.1);
             let drag =
                 DragValue::new(&mut value).range(0.001..=1.0).speed(0.002).max_decimals(3).update_while_editing(false);
-            let response = ui.add(drag).labelled_by(label.id).on_hover_text("Cosine distance at which groups are cut");
+            let response =
+                ui.add(drag).labelled_by(label.id).on_hover_text("Cosine distance at which clusters are cut");
             if response.drag_stopped() || (response.changed() && !response.dragged()) {
                 scope.ask(Command::ClusterBy(ClusterRecipe::Threshold { linkage, threshold: Some(value) }));
             }
@@ -216,7 +227,7 @@ fn recipe_number(ui: &mut Ui, scope: &mut Scope<'_>) {
             }
         }
         ClusterRecipe::Hdbscan { min_size } => {
-            let label = ui.label("Smallest group");
+            let label = ui.label("Smallest cluster");
             let mut value = min_size;
             let response =
                 ui.add(DragValue::new(&mut value).range(2..=100).update_while_editing(false)).labelled_by(label.id);
@@ -230,19 +241,19 @@ fn recipe_number(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 fn facts(ui: &mut Ui, scope: &mut Scope<'_>, clusters: &Clustering) {
     let tokens = theme::tokens(ui);
-    let mut found = format!("{} found", words::counted(clusters.found, "group", "groups"));
+    let mut found = format!("{} found", words::counted(clusters.found, "cluster", "clusters"));
     if let (Some(number), Some(field)) = (clusters.true_number, clusters.against) {
         found.push_str(&format!("; the labels have {} different {}", words::count(number), plural(field)));
     }
     ui.label(RichText::new(found).strong());
     if clusters.used_true_number {
         ui.label(
-            RichText::new("The number of groups was taken from the labels, which no real survey knows.")
+            RichText::new("The number of clusters was taken from the labels, which no real survey knows.")
                 .color(tokens.warning),
         );
     }
     if clusters.noise > 0 {
-        let text = format!("{} in no group", words::counted(clusters.noise, "specimen", "specimens"));
+        let text = format!("{} in no cluster", words::counted(clusters.noise, "specimen", "specimens"));
         if ui.link(text).on_hover_text("Select them").clicked() {
             let rows: Rows = (0..clusters.labels.len()).filter(|&row| clusters.labels[row] < 0).collect();
             scope.ask(Command::Select(rows, Mode::Replace));
@@ -256,10 +267,10 @@ fn facts(ui: &mut Ui, scope: &mut Scope<'_>, clusters: &Clustering) {
     ui.spacing_mut().interact_size.y = 0.0;
     Grid::new("agreement").num_columns(4).spacing([theme::GROUP_GAP, theme::GRID]).show(ui, |ui| {
         let scores = [
-            ("AMI", agreement.ami, "Adjusted mutual information: 1 for the same groups, about 0 by chance"),
-            ("ARI", agreement.ari, "Adjusted Rand index: 1 for the same groups, about 0 by chance"),
-            ("Homogeneity", agreement.homogeneity, "1 where every group holds one label only"),
-            ("Completeness", agreement.completeness, "1 where every label lies in one group"),
+            ("AMI", agreement.ami, "Adjusted mutual information: 1 for the same clusters, about 0 by chance"),
+            ("ARI", agreement.ari, "Adjusted Rand index: 1 for the same clusters, about 0 by chance"),
+            ("Homogeneity", agreement.homogeneity, "1 where every cluster holds one label only"),
+            ("Completeness", agreement.completeness, "1 where every label lies in one cluster"),
         ];
         for (name, _, hint) in scores {
             ui.label(RichText::new(name).color(tokens.quiet)).on_hover_text(hint);

@@ -59,14 +59,14 @@ impl DatasetView {
         view_title(ui, scope, opened.dataset.name(), &about, &[Exported::Report, Exported::Lengths]);
         state::of_step(ui, scope, Step::Frames);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            ui.columns(2, |columns| {
-                import_summary(&mut columns[0], scope, &opened);
-                self.composition(&mut columns[1], scope);
+            side_by_side(ui, |left, right| {
+                import_summary(left, scope, &opened);
+                self.composition(right, scope);
             });
             ui.add_space(theme::GAP);
-            ui.columns(2, |columns| {
-                self.lengths(&mut columns[0], scope);
-                missing(&mut columns[1], scope);
+            side_by_side(ui, |left, right| {
+                self.lengths(left, scope);
+                missing(right, scope);
             });
             ui.add_space(theme::GAP);
             self.report_table(ui, &opened.report);
@@ -188,6 +188,18 @@ impl DatasetView {
             self.sorting = answer.sorting;
         }
     }
+}
+
+/// Two columns with a gap between them.
+fn side_by_side(ui: &mut Ui, show: impl FnOnce(&mut Ui, &mut Ui)) {
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::GROUP_GAP;
+        ui.columns_const(|[left, right]| {
+            left.spacing_mut().item_spacing.x = theme::GAP;
+            right.spacing_mut().item_spacing.x = theme::GAP;
+            show(left, right);
+        });
+    });
 }
 
 fn first_rank(fields: &[FieldOverview]) -> Option<&FieldOverview> {

@@ -73,11 +73,12 @@ pub fn progress_text(live: &Live, now: Instant) -> String {
     };
     let done = words::count(progress.done as usize);
     let amount = match progress.total {
-        Some(total) => format!("{done} of {} {}", words::count(total as usize), progress.unit),
-        None => format!("{done} {}", progress.unit),
+        Some(total) => format!(" {done} of {} {}", words::count(total as usize), progress.unit),
+        None if progress.done == 0 => "…".to_owned(),
+        None => format!(" {done} {}", progress.unit),
     };
     let left = live.seconds_left(now).map_or_else(String::new, |left| format!(" · {} left", words::duration(left)));
-    format!("{} {amount}{left}", progress.stage)
+    format!("{}{amount}{left}", progress.stage)
 }
 
 /// What went wrong, in a sentence, with the technical cause one click away. Returns whether the button was clicked.

@@ -2,7 +2,7 @@
 
 use crate::session::columns::Sorting;
 use crate::ui::theme;
-use egui::{Align, Layout, Modifiers, Pos2, Role, Sense, Shape, Stroke, Ui, WidgetInfo, vec2};
+use egui::{Align, Layout, Modifiers, Pos2, Role, ScrollArea, Sense, Shape, Stroke, Ui, WidgetInfo, vec2};
 use egui_extras::{Column, TableBuilder, TableRow};
 
 /// A column of a table.
@@ -74,7 +74,8 @@ impl Table<'_> {
             answer.chosen = Some((position, Modifiers::NONE));
             scroll_to = Some(position);
         }
-        ui.push_id(self.id, |ui| {
+        // Columns that do not fit are scrolled to.
+        ScrollArea::horizontal().id_salt(self.id).auto_shrink(false).show(ui, |ui| {
             let mut builder = TableBuilder::new(ui).striped(true).resizable(true).sense(Sense::click());
             builder =
                 builder.cell_layout(Layout::left_to_right(Align::Center)).auto_shrink([false, self.height.is_some()]);
@@ -88,8 +89,12 @@ impl Table<'_> {
             }
             for (index, column) in self.columns.iter().enumerate() {
                 let last = index + 1 == self.columns.len();
-                let width = if last { Column::remainder() } else { Column::initial(column.width) };
-                builder = builder.column(width.at_least(40.0).clip(true));
+                let width = if last {
+                    Column::remainder().at_least(column.width)
+                } else {
+                    Column::initial(column.width).at_least(theme::LEAST_COLUMN)
+                };
+                builder = builder.column(width.clip(true));
             }
             let table = builder.header(theme::CONTROL, |mut header| self.headers(&mut header, &mut answer));
             table.body(|body| {

@@ -265,7 +265,8 @@ fn lit_rows(look: &Look, labels: Option<&Arc<LabelColumn>>, groups: &Groups, sea
 
 /// How each specimen is treated, `[N]`.
 fn marks(rows: usize, visible: Option<&Rows>, selected: &Rows, lit: Option<&[bool]>, ghosts: bool) -> Vec<Mark> {
-    let plain = if selected.is_empty() && lit.is_none() { Mark::Shown } else { Mark::Muted };
+    // Around a single specimen the colours of its neighbours are what one looks for.
+    let plain = if selected.len() <= 1 && lit.is_none() { Mark::Shown } else { Mark::Muted };
     let out = if ghosts { Mark::Ghost } else { Mark::Hidden };
     let mut marks = vec![plain; rows];
     if let Some(lit) = lit {
@@ -291,10 +292,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_selected_turns_grey_and_what_is_filtered_out_cannot_be_hit() {
+    fn around_a_selection_the_others_turn_grey_and_what_is_filtered_out_cannot_be_hit() {
         use Mark::{Ghost, Hidden, Lifted, Muted, Shown};
         assert_eq!(marks(3, None, &rows(&[]), None, true), [Shown; 3]);
-        assert_eq!(marks(3, None, &rows(&[1]), None, true), [Muted, Lifted, Muted]);
+        assert_eq!(marks(3, None, &rows(&[1]), None, true), [Shown, Lifted, Shown]);
+        assert_eq!(marks(3, None, &rows(&[0, 1]), None, true), [Lifted, Lifted, Muted]);
         assert_eq!(marks(3, None, &rows(&[]), Some(&[true, false, false]), true), [Shown, Muted, Muted]);
         assert_eq!(marks(3, None, &rows(&[1]), Some(&[true, true, false]), true), [Shown, Lifted, Muted]);
         let visible = rows(&[0, 2]);

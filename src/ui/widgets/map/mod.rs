@@ -104,7 +104,10 @@ pub struct MapState {
     context: Option<u32>,
     /// Width of what lies over the map at its right, in points of the screen.
     covered: f32,
+    /// The specimen that was looked at when the map was drawn last.
     focus: Option<u32>,
+    /// Whether the map itself was clicked or drawn on then: what it selects is in view already.
+    touched: bool,
 }
 
 /// The arrays that [`Painted`] was made from. Holding them keeps their addresses from being used again.
@@ -252,10 +255,10 @@ impl MapState {
 
     /// Brings the specimen that is looked at elsewhere into view, once, when it is another than before.
     fn follow_focus(&mut self, scene: &MapScene, view: &mut View, rect: egui::Rect) {
-        if self.focus == scene.focus {
+        let touched = std::mem::take(&mut self.touched);
+        if std::mem::replace(&mut self.focus, scene.focus) == scene.focus || touched {
             return;
         }
-        self.focus = scene.focus;
         let place = scene.focus.and_then(|row| self.positions.get(row as usize)).map(|place| place.map(f64::from));
         let inside = view.on(self.free(rect)).area(-PICK_RADIUS);
         if let Some(place) =
@@ -393,6 +396,7 @@ fn handle(state: &mut MapState, scene: &MapScene, response: &Response, context: 
     let keys = context.input(|input| input.modifiers);
     let clicked = (response.clicked() && !response.double_clicked()).then(|| (under, Combine::of_click(keys)));
     let hovered = under.filter(|_| response.hovered());
+    state.touched = clicked.is_some() || enclosed.is_some();
     Handled { viewport, closer: view.scale / whole, focused: response.has_focus(), hovered, clicked, enclosed }
 }
 

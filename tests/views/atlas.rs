@@ -1,16 +1,11 @@
 //! The Atlas as a person meets it: empty, running, failed and ready, with the pointer, the legend, filters and search.
 
-#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
-#![cfg(feature = "gui")]
-
-mod desk;
-
+use crate::desk::{Desk, GENERA, SPECIMENS, everything, genus_of, places};
 use barcodescope::data::taxonomy::Field;
 use barcodescope::jobs::Task;
 use barcodescope::session::columns::ColumnKey;
 use barcodescope::session::selection::Mode;
 use barcodescope::session::{Command, Input, Step};
-use desk::{Desk, GENERA, SPECIMENS, everything, genus_of, places};
 use egui::accesskit::Role;
 use egui::{Event, Modifiers, PointerButton, Pos2, vec2};
 use egui_kittest::Harness;

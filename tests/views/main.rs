@@ -1,0 +1,10 @@
+//! The views as a person meets them, on invented specimens, with jobs that the test answers.
+
+#![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
+#![cfg(feature = "gui")]
+
+mod atlas;
+mod desk;
+mod pictures;
+mod results;
+mod states;

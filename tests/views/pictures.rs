@@ -1,0 +1,73 @@
+//! Pictures of the window, light and dark, in its smallest size, beside those that somebody looked at and kept.
+//!
+//! They are drawn in software, so that a graphics card changes nothing, and only where `BARCODESCOPE_PICTURES=1` says that Vulkan
+//! and Mesa's software driver are installed. `UPDATE_SNAPSHOTS=1` writes them anew.
+
+use crate::desk::{Desk, builder, everything};
+use crate::results::MISNAMED;
+use barcodescope::session::{Command, Input, Page};
+use egui::{Theme, Vec2};
+use egui_kittest::{SnapshotOptions, SnapshotResults};
+use std::io::Write;
+
+/// Pixels that may differ: the rims of letters and points, which drivers of different versions round differently.
+const DIFFERENT_PIXELS: usize = 400;
+
+/// Compares the window with its pictures by day and by night.
+fn compare(name: &str, desk: impl Fn() -> Desk) {
+    if std::env::var_os("BARCODESCOPE_PICTURES").is_none_or(|wanted| wanted != "1") {
+        // Not by a macro, whose text is only shown for tests that fail.
+        let said = format!("skipped the pictures of {name}: BARCODESCOPE_PICTURES is not 1\n");
+        std::io::stderr().write_all(said.as_bytes()).unwrap();
+        return;
+    }
+    let options = SnapshotOptions::new().max_failed_pixels(DIFFERENT_PIXELS);
+    let mut results = SnapshotResults::new();
+    for (shade, time) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
+        let size = Vec2::from(barcodescope::ui::theme::MIN_WINDOW);
+        let mut window = desk().open_window(builder(size, shade).with_options(options.clone()).wgpu());
+        // Longer than points take to walk to their places.
+        window.run_steps(60);
+        window.run();
+        window.snapshot(format!("{name}-{time}"));
+        results.extend_harness(&mut window);
+    }
+}
+
+/// A session in which all is made and a misnamed specimen is selected.
+fn ready(page: Page) -> Desk {
+    let mut desk = Desk::new(everything);
+    desk.tell(Input::Command(Command::FocusOn(MISNAMED)));
+    desk.tell(Input::Command(Command::Show(page)));
+    desk
+}
+
+#[test]
+fn welcome() {
+    compare("welcome", || Desk::empty(everything));
+}
+
+#[test]
+fn a_file_that_cannot_be_read() {
+    compare("failed", || Desk::new(|_| Some(Err("line 7: a record without a sequence"))));
+}
+
+#[test]
+fn dataset() {
+    compare("dataset", || ready(Page::Dataset));
+}
+
+#[test]
+fn atlas() {
+    compare("atlas", || ready(Page::Atlas));
+}
+
+#[test]
+fn classify() {
+    compare("classify", || ready(Page::Classify));
+}
+
+#[test]
+fn clusters() {
+    compare("clusters", || ready(Page::Clusters));
+}

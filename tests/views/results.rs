@@ -1,0 +1,160 @@
+//! What jobs might deliver of the invented specimens.
+
+use crate::desk::{GENERA, SPECIMENS, genus_of, places};
+use barcodescope::analysis::agreement::agreement;
+use barcodescope::analysis::concordance::concordance;
+use barcodescope::analysis::metrics::scores;
+use barcodescope::data::dataset::{Dataset, Flags};
+use barcodescope::data::frame::FrameCheck;
+use barcodescope::data::import::ImportReport;
+use barcodescope::data::reading::{Layers, ReadSettings};
+use barcodescope::data::taxonomy::Field;
+use barcodescope::jobs::{Closest, Near, Opened, Output, Task};
+use barcodescope::key::ContentHash;
+use barcodescope::model::{CheckpointLayout, EncoderShape, ModelInfo, WeightKind};
+use barcodescope::pipeline::classify::{Classification, SpecimenCall};
+use barcodescope::pipeline::cluster::Clustering;
+use barcodescope::pipeline::embed::Embedded;
+use barcodescope::pipeline::project::{ProjectMethod, Projection, Source};
+use barcodescope::pipeline::{Method, Provenance};
+use barcodescope::seed::Seed;
+use ndarray::Array2;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The model takes every so many specimens for the next genus.
+pub(crate) const MISNAMED: usize = 12;
+/// A group holds specimens of one genus up to this one; the last two genera share a group.
+pub(crate) const GROUPS: usize = 5;
+
+/// What a task delivers that ends well.
+pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
+    match task {
+        Task::OpenDemo { .. } | Task::Open { .. } => Output::Opened(Arc::new(Opened {
+            paths: vec![PathBuf::from("invented.tsv")],
+            dataset: Arc::clone(specimens),
+            report: ImportReport {
+                records_read: specimens.len(),
+                records_kept: specimens.len(),
+                ..ImportReport::default()
+            },
+        })),
+        Task::CheckFrames { dataset } => {
+            Output::Frames(Arc::new(vec![FrameCheck { registration: None, flags: Flags::NONE }; dataset.unique_len()]))
+        }
+        Task::LoadModel { .. } => Output::Model { info: Arc::new(model()), note: "on the CPU".into() },
+        Task::Embed { dataset, .. } => Output::Embedded(Arc::new(Embedded {
+            vectors: Array2::zeros((dataset.unique_len(), 4)),
+            data: dataset.key(),
+            model: model(),
+            register: false,
+            layers: Layers::Last,
+            trained_on: None,
+            computed: dataset.unique_len(),
+            cached: 0,
+            seconds: 0.0,
+        })),
+        Task::Map { dataset, embedded, .. } => Output::Map(Arc::new(Projection {
+            points: Arc::new(places()),
+            method: ProjectMethod::Umap,
+            source: if embedded.is_some() { Source::Model } else { Source::Kmers },
+            explained: None,
+            seconds: 0.0,
+            provenance: Provenance::new(Seed(1), &[dataset]),
+        })),
+        Task::Classify { dataset, settings, .. } => Output::Calls(Arc::new(calls(dataset, settings.method))),
+        Task::Cluster { dataset, .. } => Output::Clusters(Arc::new(groups(dataset))),
+        Task::FindClosest { row, embedded, .. } => Output::Closest(Arc::new(Closest {
+            row: *row,
+            by_model: embedded.is_some(),
+            neighbours: (1..4)
+                .map(|step| Near { row: (row + step) % SPECIMENS, cosine: 0.9, identity: 1.0 - 0.01 * step as f32 })
+                .collect(),
+        })),
+        Task::Export { path, .. } => Output::Saved(path.clone()),
+    }
+}
+
+fn model() -> ModelInfo {
+    ModelInfo {
+        name: "invented".into(),
+        path: None,
+        layout: CheckpointLayout::Own,
+        id: ContentHash::of(b"model"),
+        sha256: ContentHash::of(b"file"),
+        k: 4,
+        max_bases: 660,
+        special_tokens: vec!["[MASK]".into(), "[UNK]".into()],
+        encoder: EncoderShape { layers: 1, width: 4, inner: 8, heads: 1, positions: 256 },
+        decoder: None,
+        layer_norm_eps: 1e-12,
+        causal: false,
+        read: ReadSettings::default(),
+        parameters: 0,
+        weights: WeightKind::F32,
+        ignored_tensors: Vec::new(),
+        warnings: Vec::new(),
+        training: std::collections::BTreeMap::new(),
+    }
+}
+
+fn calls(dataset: &Dataset, method: Method) -> Classification {
+    let labels = dataset.labels(Field::Genus);
+    let call = |row: usize| {
+        let label = labels.code(row);
+        let shift = u32::from(row.is_multiple_of(MISNAMED));
+        let predicted = Some((genus_of(row) as u32 + shift) % GENERA.len() as u32);
+        let name = predicted.map(|genus| GENERA[genus as usize]);
+        let predicted = name.and_then(|name| labels.names().iter().position(|known| known == name));
+        SpecimenCall {
+            row,
+            label,
+            predicted: predicted.map(|code| code as u32),
+            score: 1.0,
+            margin: None,
+            neighbour: None,
+            cosine: None,
+            identity: None,
+        }
+    };
+    let calls: Vec<SpecimenCall> = (0..dataset.len()).map(call).collect();
+    let [truth, predicted]: [Vec<Option<u32>>; 2] =
+        [calls.iter().map(|call| call.label).collect(), calls.iter().map(|call| call.predicted).collect()];
+    Classification {
+        rank: Field::Genus,
+        method,
+        names: labels.names().to_vec(),
+        scores: Some(scores(&truth, &predicted, labels.names())),
+        interval: Some([0.87, 0.95]),
+        calls,
+        neighbours: Array2::zeros((dataset.len(), 0)),
+        similarity: Array2::zeros((dataset.len(), 0)),
+        trained_on: None,
+        references: dataset.len(),
+        seconds: 0.0,
+        provenance: Provenance::new(Seed(1), &[dataset]),
+    }
+}
+
+fn groups(dataset: &Dataset) -> Clustering {
+    let group = |row: usize| genus_of(row).min(GROUPS - 1) as i32;
+    let labels: Vec<i32> = (0..dataset.len()).map(group).collect();
+    let genera = dataset.labels(Field::Genus);
+    let is_labelled = genera.labelled() > 0;
+    let (truth, found): (Vec<u32>, Vec<u32>) =
+        (0..dataset.len()).filter_map(|row| Some((genera.code(row)?, labels[row] as u32))).unzip();
+    Clustering {
+        found: GROUPS,
+        noise: 0,
+        against: is_labelled.then_some(Field::Genus),
+        true_number: is_labelled.then_some(GENERA.len()),
+        used_true_number: false,
+        agreement: is_labelled.then(|| agreement(&truth, &found)),
+        concordance: is_labelled.then(|| concordance(&labels, genera, &[(Field::Order, dataset.labels(Field::Order))])),
+        threshold: Some(0.2),
+        suggested: Some(0.2),
+        labels,
+        seconds: 0.0,
+        provenance: Provenance::new(Seed(1), &[dataset]),
+    }
+}

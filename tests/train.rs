@@ -4,7 +4,7 @@
 
 use barcodescope::data::dataset::{DatasetBuilder, Record};
 use barcodescope::data::reading::Layers;
-use barcodescope::model::{Checkpoint, DeviceChoice, Model, OpenOptions};
+use barcodescope::model::{Checkpoint, DeviceChoice, Model, ModelError, OpenOptions};
 use barcodescope::progress::Silent;
 use barcodescope::seed::Seed;
 use barcodescope::train::{
@@ -259,6 +259,24 @@ fn a_vanished_folder_is_an_error_and_the_run_goes_on_when_it_is_back() {
     trainer.save(&path).unwrap();
     assert_eq!(SavedRun::open(&path).unwrap().steps(), 4);
     assert_eq!(std::fs::read_dir(&gone).unwrap().count(), 1, "no unfinished file is left");
+}
+
+#[test]
+fn a_damaged_record_of_training_barcodes_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    trainer(&tiny(Objective::Mlm)).save_model(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let cut = tensors.tensors().into_iter().map(|(name, view)| {
+        let data = if name == "training.seen" { &view.data()[..view.data().len() - 1] } else { view.data() };
+        let shape = if name == "training.seen" { vec![data.len()] } else { view.shape().to_vec() };
+        (name, safetensors::tensor::TensorView::new(view.dtype(), shape, data).unwrap())
+    });
+    let notes = safetensors::SafeTensors::read_metadata(&bytes).unwrap().1.metadata().clone();
+    std::fs::write(&path, safetensors::serialize(cut, notes).unwrap()).unwrap();
+    let error = Checkpoint::open(&path, None).unwrap_err();
+    assert!(matches!(error, ModelError::Damaged { .. }) && error.to_string().contains("training barcodes"), "{error}");
 }
 
 #[test]

@@ -131,6 +131,7 @@ fn calls(dataset: &Dataset, method: Method) -> Classification {
         calls,
         neighbours: Array2::zeros((dataset.len(), 0)),
         similarity: Array2::zeros((dataset.len(), 0)),
+        trained_on: None,
         references: dataset.len(),
         seconds: 0.0,
         provenance: Provenance::new(Seed(1), &[dataset]),

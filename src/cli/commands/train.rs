@@ -23,7 +23,11 @@ pub(super) fn train(arguments: &TrainArguments, common: &Common, watch: &Watch) 
     if arguments.resume && arguments.preset.is_some() {
         return Err(CommandError::Usage("--preset is for new runs; a run that goes on has its settings".to_owned()));
     }
-    let outcomes = train_models(&request, watch)?;
+    let outcomes = train_models(&request, watch).inspect_err(|error| {
+        if error.is_cancelled() {
+            watch.remark(&format!("what was trained is kept; go on with --out {} --resume", arguments.out.display()));
+        }
+    })?;
     outcomes.iter().for_each(|outcome| watch.remark(&in_words(outcome)));
     facts(common, watch, &outcomes)
 }

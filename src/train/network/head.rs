@@ -8,6 +8,7 @@ use super::parameters::LinearSpans;
 use super::products::{add_column_sums, input_gradient, product, weight_gradient};
 use super::rows::{Dropout, add_bias, drop_from};
 use crate::model::vectors::{exp_non_positive, largest_of, sum_of, wide};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Rows whose logits exist at one time.
@@ -141,24 +142,38 @@ impl Head<'_> {
 /// Cross-entropy of every row of `logits` `[n, classes]` with its target; the logits become the gradient at themselves.
 fn cross_entropy(logits: &mut [f32], targets: &[Target], classes: usize) -> Outcome {
     let mut outcome = Outcome::default();
-    wide(|| {
-        for (row, target) in logits.chunks_exact_mut(classes).zip(targets) {
+    wide(CrossEntropy { logits, targets, classes, outcome: &mut outcome });
+    outcome
+}
+
+struct CrossEntropy<'a> {
+    logits: &'a mut [f32],
+    targets: &'a [Target],
+    classes: usize,
+    outcome: &'a mut Outcome,
+}
+
+impl WithSimd for CrossEntropy<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (row, target) in self.logits.chunks_exact_mut(self.classes).zip(self.targets) {
             let class = target.class as usize;
             let largest = largest_of(row);
             let wanted = row[class];
             if target.scored {
-                outcome.scored += 1;
+                self.outcome.scored += 1;
                 // of equal logits the first counts, as argmax has it
-                outcome.right += usize::from(wanted == largest && !row[..class].contains(&largest));
+                self.outcome.right += usize::from(wanted == largest && !row[..class].contains(&largest));
             }
             row.iter_mut().for_each(|logit| *logit = exp_non_positive(*logit - largest));
             let total = sum_of(row, |value| value);
             let cross_entropy = f64::from(total).ln() - (f64::from(wanted) - f64::from(largest));
-            outcome.loss += f64::from(target.weight) * cross_entropy;
+            self.outcome.loss += f64::from(target.weight) * cross_entropy;
             let share = target.weight / total;
             row.iter_mut().for_each(|value| *value *= share);
             row[class] -= target.weight;
         }
-    });
-    outcome
+    }
 }

@@ -1,6 +1,7 @@
 //! What is done to rows between the products: bias, GELU, layer norm, dropout, and their gradients.
 
 use crate::model::vectors::{erf, exp_non_positive, sum_of, wide};
+use pulp::{Simd, WithSimd};
 
 /// Layer norm's epsilon in BERT.
 pub(super) const EPS: f32 = 1e-12;
@@ -16,25 +17,52 @@ pub(super) fn add_bias(rows: &mut [f32], bias: &[f32]) {
 
 /// `out = gelu(x)` by the error function.
 pub(super) fn gelu(rows: &[f32], out: &mut [f32]) {
-    wide(|| {
-        for (out, &x) in out.iter_mut().zip(rows) {
-            *out = 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
-        }
-    });
+    wide(Gelu { rows, out });
 }
 
 /// From `x` and the gradient at gelu(x): `x` becomes gelu(x) again and the gradient that at `x`.
 pub(super) fn gelu_backward(x: &mut [f32], gradient: &mut [f32]) {
-    /// 1 / sqrt(2 π), the height of the normal density.
-    const HEIGHT: f32 = 0.398_942_3;
-    wide(|| {
-        for (x, gradient) in x.iter_mut().zip(gradient) {
+    wide(GeluBackward { x, gradient });
+}
+
+// Loops with so much in them are types of their own: a closure of their size is not inlined into [`wide`], and so not compiled
+// for wide vectors.
+
+struct Gelu<'a> {
+    rows: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Gelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (out, &x) in self.out.iter_mut().zip(self.rows) {
+            *out = 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+        }
+    }
+}
+
+struct GeluBackward<'a> {
+    x: &'a mut [f32],
+    gradient: &'a mut [f32],
+}
+
+impl WithSimd for GeluBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        /// 1 / sqrt(2 π), the height of the normal density.
+        const HEIGHT: f32 = 0.398_942_3;
+        for (x, gradient) in self.x.iter_mut().zip(self.gradient) {
             let below = 0.5 * (1.0 + erf(*x * std::f32::consts::FRAC_1_SQRT_2));
             let density = HEIGHT * exp_non_positive(-0.5 * *x * *x);
             *gradient *= below + *x * density;
             *x *= below;
         }
-    });
+    }
 }
 
 /// Scale and shift `[D]` of a layer norm.

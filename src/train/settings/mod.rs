@@ -98,7 +98,7 @@ settings! {
     [long, value_name = "S"] kept_share: f64 = 0.0;
     /// Share of the loss that the hidden k-mers make; the others make the rest
     [long, value_name = "W"] masked_weight: f64 = 1.0;
-    /// Whether the encoder's vector of [MASK] stays as it began, as in the published code (mlm)
+    /// Keep the encoder's vector of the mask token as it began, as the published code does (mlm)
     [long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true"] frozen_mask: bool = false;
     /// Barcodes that pass through the network together
     [long, value_name = "N"] batch: usize = 64;

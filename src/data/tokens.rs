@@ -5,6 +5,7 @@
 //! `[UNK]`. The input is taken as it is (lower case is "any other letter"): the reader of files has normalised it before.
 
 use super::frame::{Registration, Strand, reverse_complement};
+use std::borrow::Cow;
 
 /// Bases of the published models' window.
 pub const DEFAULT_MAX_BASES: usize = 660;
@@ -49,6 +50,17 @@ pub struct Tokens {
     pub ids: Vec<u32>,
     /// Position of the first token; the others follow without gaps.
     pub first_position: u32,
+}
+
+/// Tokens, and the bases that they were cut from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokensInPlace<'a> {
+    /// The tokens.
+    pub tokens: Tokens,
+    /// The barcode as it was read: turned to the strand that fits the frame.
+    pub bases: Cow<'a, [u8]>,
+    /// Index in `bases` of the first base of the first token; the others follow without gaps, k bases each.
+    pub first_base: usize,
 }
 
 impl Tokenizer {
@@ -107,6 +119,17 @@ impl Tokenizer {
         self.unknown
     }
 
+    /// Whether an id stands for no k-mer.
+    pub fn is_special(&self, id: u32) -> bool {
+        (id as usize) < self.special_tokens.len()
+    }
+
+    /// The k-mer of an id; `None` for a special token and for ids beyond the vocabulary.
+    pub fn kmer(&self, id: u32) -> Option<Vec<u8>> {
+        let rank = (id as usize).checked_sub(self.special_tokens.len()).filter(|rank| rank >> (2 * self.k) == 0)?;
+        Some((0..self.k).rev().map(|place| b"ACGT"[rank >> (2 * place) & 3]).collect())
+    }
+
     /// Number of token ids: special tokens and 4^k k-mers.
     pub fn vocabulary(&self) -> usize {
         self.special_tokens.len() + (1 << (2 * self.k))
@@ -159,20 +182,31 @@ impl Tokenizer {
     /// one specimen that start at different bases then share their tokens. Where less than one k-mer is left, the sequence is
     /// read as it is.
     pub fn read_registered(&self, sequence: &[u8], at: &Registration) -> Tokens {
-        let turned = match at.strand {
-            Strand::Forward => None,
-            Strand::Reverse => Some(reverse_complement(sequence)),
+        self.read_in_place(sequence, Some(at)).tokens
+    }
+
+    /// The tokens as [`Self::read_registered`] reads them, or as [`Self::read`] does without a registration, and the bases that
+    /// they were cut from.
+    pub fn read_in_place<'a>(&self, sequence: &'a [u8], at: Option<&Registration>) -> TokensInPlace<'a> {
+        at.and_then(|at| self.registered_in_place(sequence, at)).unwrap_or_else(|| TokensInPlace {
+            tokens: self.read(sequence),
+            bases: sequence.into(),
+            first_base: 0,
+        })
+    }
+
+    /// `None` where less than one k-mer is left.
+    fn registered_in_place<'a>(&self, sequence: &'a [u8], at: &Registration) -> Option<TokensInPlace<'a>> {
+        let bases: Cow<'a, [u8]> = match at.strand {
+            Strand::Forward => sequence.into(),
+            Strand::Reverse => reverse_complement(sequence).into(),
         };
-        let bases = turned.as_deref().unwrap_or(sequence);
         let start = at.start.max(0) as usize;
         let first_token = start.div_ceil(self.k);
-        let cut = (first_token * self.k) as i64 - i64::from(at.start);
-        let kept = usize::try_from(cut).ok().and_then(|cut| bases.get(cut..)).unwrap_or_default();
-        let ids = self.ids(kept, self.max_tokens().saturating_sub(first_token));
-        if ids.is_empty() {
-            return self.read(sequence);
-        }
-        Tokens { ids, first_position: first_token as u32 }
+        let first_base = usize::try_from((first_token * self.k) as i64 - i64::from(at.start)).ok()?;
+        let ids = self.ids(bases.get(first_base..)?, self.max_tokens().saturating_sub(first_token));
+        let tokens = Tokens { ids, first_position: first_token as u32 };
+        (!tokens.ids.is_empty()).then_some(TokensInPlace { tokens, bases, first_base })
     }
 }
 
@@ -263,6 +297,39 @@ mod tests {
         }
         for start in [i32::MIN, i32::MAX] {
             assert_eq!(tokenizer.read_registered(b"", &at(start, Strand::Reverse)), Tokens::default());
+        }
+    }
+
+    #[test]
+    fn ids_lead_back_to_their_kmers_and_tokens_to_their_bases() {
+        for special in [&SPECIAL_TOKENS[..], &LEGACY_SPECIAL_TOKENS[..]] {
+            let tokenizer = Tokenizer::new(3, DEFAULT_MAX_BASES, special).unwrap();
+            for id in 0..tokenizer.vocabulary() as u32 {
+                assert_eq!(tokenizer.is_special(id), (id as usize) < special.len());
+                match tokenizer.kmer(id) {
+                    None => assert!(tokenizer.is_special(id)),
+                    Some(kmer) => assert_eq!(tokenizer.id(&kmer), id),
+                }
+            }
+            assert_eq!(tokenizer.kmer(tokenizer.vocabulary() as u32), None);
+        }
+        let tokenizer = tokenizer(4);
+        let sequence = b"TTGACCANAGTGGTCATTACGAGTT";
+        for at in [
+            None,
+            Some(at(0, Strand::Forward)),
+            Some(at(6, Strand::Reverse)),
+            Some(at(-3, Strand::Reverse)),
+            Some(at(9, Strand::Forward)),
+            Some(at(700, Strand::Forward)),
+        ] {
+            let found = tokenizer.read_in_place(sequence, at.as_ref());
+            let expected = at.map_or_else(|| tokenizer.read(sequence), |at| tokenizer.read_registered(sequence, &at));
+            assert_eq!(found.tokens, expected);
+            for (index, &id) in found.tokens.ids.iter().enumerate() {
+                let bases = &found.bases[found.first_base + 4 * index..][..4];
+                assert_eq!(tokenizer.id(bases), id, "{at:?}");
+            }
         }
     }
 

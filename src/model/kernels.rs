@@ -198,8 +198,9 @@ impl WithSimd for Softmax<'_> {
 }
 
 /// Multi-head attention of packed sequences: `qkv` is `[N, 3D]` (queries, keys, values), the answer `[N, D]`. Every sequence
-/// attends to its own tokens, so there is no padding and no mask.
-fn attend(qkv: &[f32], attended: &mut [f32], width: usize, heads: usize, sequences: &[Range<usize>]) {
+/// attends to its own tokens, so there is no padding.
+fn attend(qkv: &[f32], attended: &mut [f32], width: usize, attention: &PackedAttention<'_>) {
+    let &PackedAttention { heads, causal, sequences } = attention;
     let head_width = width / heads;
     let scale = 1.0 / (head_width as f32).sqrt();
     let longest = sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
@@ -225,6 +226,10 @@ fn attend(qkv: &[f32], attended: &mut [f32], width: usize, heads: usize, sequenc
             .transpose_mut();
             let table = MatMut::from_row_major_slice_mut(scores, length, length);
             matmul(table, Accum::Replace, view(0), view(1).transpose(), 1.0, Par::Seq);
+            if causal {
+                // what comes later gets no weight; the exponential of minus infinity is exactly 0
+                scores.chunks_exact_mut(length).enumerate().for_each(|(at, row)| row[at + 1..].fill(f32::NEG_INFINITY));
+            }
             wide(Softmax { scores, width: length, scale });
             let table = MatRef::from_row_major_slice(scores, length, length);
             matmul(answer, Accum::Replace, table, view(2), 1.0, Par::Seq);
@@ -388,6 +393,8 @@ impl CustomOp2 for AddAndNormalise<'_> {
 /// Attention of packed sequences, `[N, 3D]` to `[N, D]`.
 pub(super) struct PackedAttention<'a> {
     pub(super) heads: usize,
+    /// Whether a token attends only to itself and to those before it.
+    pub(super) causal: bool,
     /// The rows of each sequence.
     pub(super) sequences: &'a [Range<usize>],
 }
@@ -401,7 +408,7 @@ impl CustomOp1 for PackedAttention<'_> {
         let (rows, joined) = layout.shape().dims2()?;
         let width = joined / 3;
         let mut attended = vec![0.0; rows * width];
-        attend(values(qkv, layout)?, &mut attended, width, self.heads, self.sequences);
+        attend(values(qkv, layout)?, &mut attended, width, self);
         Ok((CpuStorage::F32(attended), Shape::from((rows, width))))
     }
 }

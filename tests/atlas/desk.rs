@@ -7,7 +7,7 @@ use barcodescope::data::reading::{Layers, ReadSettings};
 use barcodescope::data::taxonomy::Field;
 use barcodescope::jobs::{Event, JobError, JobId, Live, Opened, Output, Task};
 use barcodescope::key::ContentHash;
-use barcodescope::model::{CheckpointLayout, EncoderShape, ModelInfo, WeightKind};
+use barcodescope::model::{CheckpointLayout, EncoderShape, ModelInfo, Objective, WeightKind};
 use barcodescope::pipeline::classify::{Classification, SpecimenCall};
 use barcodescope::pipeline::embed::Embedded;
 use barcodescope::pipeline::project::{ProjectMethod, Projection, Source};
@@ -193,6 +193,8 @@ fn model() -> ModelInfo {
         special_tokens: vec!["[MASK]".into(), "[UNK]".into()],
         encoder: EncoderShape { layers: 1, width: 4, inner: 8, heads: 1, positions: 256 },
         decoder: None,
+        head: false,
+        objective: Objective::Mae,
         layer_norm_eps: 1e-12,
         read: ReadSettings::default(),
         parameters: 0,

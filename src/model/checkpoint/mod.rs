@@ -12,6 +12,7 @@
 
 mod archive;
 mod assemble;
+mod head;
 mod huggingface;
 mod legacy;
 mod own;
@@ -23,6 +24,7 @@ mod tensors;
 mod torch;
 
 pub(super) use assemble::model_id;
+pub(super) use head::{TRANSFORM as HEAD_TRANSFORM, WEIGHT as HEAD_WEIGHT};
 pub(super) use tensors::{StoredTensor, bert_tensors};
 
 use super::config::{CheckpointLayout, ModelInfo, WeightKind};
@@ -48,6 +50,7 @@ pub struct Checkpoint {
     info: ModelInfo,
     encoder: BTreeMap<String, StoredTensor>,
     decoder: BTreeMap<String, StoredTensor>,
+    head: BTreeMap<String, StoredTensor>,
 }
 
 impl Checkpoint {
@@ -123,6 +126,7 @@ impl Checkpoint {
             path: None,
             layout: CheckpointLayout::Own,
             decoder: None,
+            head: false,
             weights: WeightKind::F32,
             ignored_tensors: Vec::new(),
             warnings: Vec::new(),
@@ -131,7 +135,7 @@ impl Checkpoint {
         };
         info.id = model_id(&info, &encoder);
         info.sha256 = info.id;
-        Self { info, encoder, decoder: BTreeMap::new() }
+        Self { info, encoder, decoder: BTreeMap::new(), head: BTreeMap::new() }
     }
 
     /// What is known about the model.
@@ -142,6 +146,16 @@ impl Checkpoint {
     /// The encoder's tensors, by their names in Transformers' BERT.
     pub(super) fn encoder(&self) -> &BTreeMap<String, StoredTensor> {
         &self.encoder
+    }
+
+    /// The tensors of a masked autoencoder's projection, decoder and output layer; empty where the file holds none.
+    pub(super) fn decoder(&self) -> &BTreeMap<String, StoredTensor> {
+        &self.decoder
+    }
+
+    /// The tensors of a language model's output layer; empty where the file holds none.
+    pub(super) fn head(&self) -> &BTreeMap<String, StoredTensor> {
+        &self.head
     }
 
     fn from_safetensors(
@@ -165,8 +179,8 @@ impl Checkpoint {
     }
 
     fn from_assembled(assembled: Assembled) -> Self {
-        let Assembled { info, encoder, decoder } = assembled;
-        Self { info, encoder, decoder }
+        let Assembled { info, encoder, decoder, head } = assembled;
+        Self { info, encoder, decoder, head }
     }
 }
 

@@ -3,14 +3,15 @@
 use super::safetensors::to_bytes;
 use super::{Checkpoint, ModelError};
 use crate::key::ContentHash;
+use crate::model::config::Objective;
 use serde_json::{Value as Json, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 impl Checkpoint {
     /// Writes the model as safetensors, and its settings as JSON beside them (`model.safetensors` and `model.json`); returns
-    /// the path of the settings. Encoder, projection and decoder are kept, poolers and heads are not. What is written reads
-    /// back to the same model.
+    /// the path of the settings. Encoder, projection, decoder and the output layer to k-mers are kept, poolers are not. What is
+    /// written reads back to the same model.
     ///
     /// # Errors
     /// [`ModelError::Io`] where a file can't be written; nothing half-written stays. [`ModelError::Settings`] where the name
@@ -22,7 +23,8 @@ impl Checkpoint {
         }
         let encoder = self.encoder.iter().map(|(name, tensor)| (format!("encoder.{name}"), tensor));
         let decoder = self.decoder.iter().map(|(name, tensor)| (name.clone(), tensor));
-        let weights = to_bytes(encoder.chain(decoder));
+        let head = self.head.iter().map(|(name, tensor)| (name.clone(), tensor));
+        let weights = to_bytes(encoder.chain(decoder).chain(head));
         let settings = serde_json::to_string_pretty(&self.settings(&weights)).expect("a JSON value is written as JSON");
         let settings_path = path.with_extension("json");
         write_whole(path, &weights)?;
@@ -44,6 +46,9 @@ impl Checkpoint {
             "read": info.read,
         });
         let map = settings.as_object_mut().expect("a map was written above");
+        if info.objective != Objective::Unknown {
+            map.insert("objective".to_owned(), info.objective.key().into());
+        }
         for (key, value) in &info.training {
             map.entry(key.clone()).or_insert_with(|| value.clone());
         }

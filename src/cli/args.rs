@@ -1,5 +1,9 @@
 //! What can be said on the command line. The doc comments are the help text.
 
+mod lab;
+
+pub use lab::MaskingArguments;
+
 use crate::data::reading::{Layers, TransformKind};
 use crate::data::taxonomy::Field;
 use crate::model::DeviceChoice;
@@ -130,6 +134,8 @@ pub enum Command {
     Project(ProjectArguments),
     /// Measure model and baselines on a benchmark file with splits
     Evaluate(EvaluateArguments),
+    /// Measure models on barcodes parts of which are hidden
+    Masking(MaskingArguments),
     /// Write simulated barcodes with known truth
     Simulate(SimulateArguments),
     /// Show the whole job on simulated barcodes, as a report with pictures
@@ -442,6 +448,17 @@ mod tests {
     }
 
     #[test]
+    fn models_are_a_folder_everywhere_but_where_they_are_compared() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap();
+        let parsed = parse("barcodescope embed a.fa -o o.csv --models folder");
+        assert_eq!(parsed.common.models, Some(PathBuf::from("folder")));
+        let parsed = parse("barcodescope masking a.csv --models a.pt,b -o o.csv --ratios 0,0.5 --modes drop");
+        let Some(Command::Masking(masking)) = parsed.command else { panic!("another command") };
+        assert_eq!(masking.models, [PathBuf::from("a.pt"), PathBuf::from("b")]);
+        assert_eq!((masking.ratios, masking.modes), (vec![0.0, 0.5], vec![crate::data::masking::MaskMode::Drop]));
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for line in [
             "barcodescope check",
@@ -451,6 +468,8 @@ mod tests {
             "barcodescope classify --reference a --query b -k 0 -o o.csv",
             "barcodescope cluster a --clusters some -o o.csv",
             "barcodescope project a -o o.csv --neighbors 1",
+            "barcodescope masking a -o o.csv --ratios 0.5,0.95",
+            "barcodescope masking a -o o.csv --modes some",
             "barcodescope embed a -o o.csv --register maybe",
             "barcodescope embed a -o o.csv --transform whiten:0",
         ] {

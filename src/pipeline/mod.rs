@@ -12,6 +12,7 @@ pub mod evaluate;
 pub mod export;
 pub mod figure;
 pub mod likeness;
+pub mod masking;
 pub mod methods;
 pub mod project;
 pub mod provenance;

@@ -4,6 +4,7 @@ mod analyse;
 mod check;
 mod embed;
 mod evaluate;
+mod masking;
 mod model;
 mod simulate;
 
@@ -23,6 +24,7 @@ pub(super) fn run(command: Command, common: &Common, watch: &Watch) -> Result<u8
         Command::Cluster(arguments) => analyse::cluster(&arguments, common, watch)?,
         Command::Project(arguments) => analyse::project(&arguments, common, watch)?,
         Command::Evaluate(arguments) => evaluate::evaluate(&arguments, common, watch)?,
+        Command::Masking(arguments) => masking::run(&arguments, common, watch)?,
         Command::Simulate(arguments) => simulate::simulate(&arguments, common, watch)?,
         Command::Demo(arguments) => simulate::demo(&arguments, common, watch)?,
         Command::Cache(CacheCommand::Clear) => clear_cache(common, watch)?,

@@ -2,7 +2,7 @@
 
 mod lab;
 
-pub use lab::MaskingArguments;
+pub(super) use lab::MaskingArguments;
 
 use crate::data::reading::{Layers, TransformKind};
 use crate::data::taxonomy::Field;

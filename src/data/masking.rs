@@ -87,6 +87,13 @@ impl MaskOrder {
         Self { order, tokens: tokens.ids.len() }
     }
 
+    /// The same order without the first token, which a causal model has nothing to guess from.
+    #[must_use]
+    pub fn sparing_first(mut self) -> Self {
+        self.order.retain(|&at| at != 0);
+        self
+    }
+
     /// Number of tokens that may be masked.
     pub fn maskable(&self) -> usize {
         self.order.len()

@@ -16,6 +16,7 @@ pub mod masking;
 pub mod methods;
 pub mod project;
 pub mod provenance;
+pub mod reconstruct;
 pub mod side;
 pub mod subset;
 pub mod threads;

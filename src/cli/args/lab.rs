@@ -18,10 +18,10 @@ pub struct MaskingArguments {
     pub models: Vec<PathBuf>,
     /// Shares of a barcode's k-mers to mask, 0 to 0.9
     #[arg(long, value_name = "R,…", value_delimiter = ',', value_parser = ratio,
-          default_value = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9")]
+          default_value = "0,0.25,0.5,0.75")]
     pub ratios: Vec<f64>,
     /// drop (masked tokens left out), combined ([MASK] put in, mean over all), mask ([MASK] put in, mean over the masked)
-    #[arg(long, value_name = "MODE,…", value_delimiter = ',', default_value = "drop,combined,mask")]
+    #[arg(long, value_name = "MODE,…", value_delimiter = ',', default_value = "drop,combined")]
     pub modes: Vec<MaskMode>,
     /// Most queries
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = at_least_one)]

@@ -2,7 +2,7 @@
 
 mod lab;
 
-pub(super) use lab::MaskingArguments;
+pub(super) use lab::{CompareArguments, MaskingArguments, ReconstructArguments};
 
 use crate::data::reading::{Layers, TransformKind};
 use crate::data::taxonomy::Field;
@@ -136,6 +136,10 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Measure models on barcodes parts of which are hidden
     Masking(MaskingArguments),
+    /// Let a model guess masked k-mers
+    Reconstruct(ReconstructArguments),
+    /// Measure several models on a benchmark file, in one table
+    Compare(CompareArguments),
     /// Write simulated barcodes with known truth
     Simulate(SimulateArguments),
     /// Show the whole job on simulated barcodes, as a report with pictures

@@ -9,6 +9,7 @@
 //!   not known.
 
 pub(in crate::pipeline) mod bins;
+pub mod compare;
 
 use super::cache::Cache;
 use super::classify::{ClassifySettings, RESAMPLES, classify};

@@ -1,14 +1,16 @@
 //! Tables, FASTA, embeddings and text written to files, each whole or not at all.
 
+mod lab;
+
+pub use lab::{write_comparison, write_map_pair, write_masking, write_positions, write_reconstructions};
+
 use super::PipelineError;
 use super::check::CheckRow;
 use super::classify::Classification;
 use super::figure::Figure;
-use super::masking::MaskingRow;
 use crate::analysis::alignment::Aligner;
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
-use crate::model::Objective;
 use crate::progress::{Observer, Progress};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -212,31 +214,6 @@ pub fn write_neighbours(
         }
         table.finish()
     })
-}
-
-/// `model,objective,mode,ratio,seed,task,metric,value,lo,hi,n`; what was not trained has the objective `none`.
-///
-/// # Errors
-/// [`PipelineError::Write`].
-pub fn write_masking(path: &Path, rows: &[MaskingRow]) -> Result<(), PipelineError> {
-    let header = ["model", "objective", "mode", "ratio", "seed", "task", "metric", "value", "lo", "hi", "n"];
-    let end = |row: &MaskingRow, which: usize| or_empty(row.ci95.map(|ends| format!("{:.6}", ends[which])));
-    let cells = |row: &MaskingRow| {
-        vec![
-            row.model.clone(),
-            row.objective.map_or("none", Objective::key).to_owned(),
-            row.mode.to_string(),
-            row.ratio.to_string(),
-            row.seed.to_string(),
-            row.task.to_owned(),
-            row.metric.to_owned(),
-            format!("{:.6}", row.value),
-            end(row, 0),
-            end(row, 1),
-            row.n.to_string(),
-        ]
-    };
-    write_rows(path, &header, rows.iter().map(cells))
 }
 
 /// `id,cluster`, -1 for noise, in file order.

@@ -24,7 +24,7 @@ mod reading;
 mod sample;
 mod summary;
 #[cfg(test)]
-mod tests;
+pub(in crate::pipeline) mod tests;
 
 pub use picture::masking_figure;
 pub use summary::{MaskingPoint, summary};

@@ -14,6 +14,7 @@ pub mod figure;
 pub mod likeness;
 pub mod masking;
 pub mod methods;
+pub mod overlay;
 pub mod project;
 pub mod provenance;
 pub mod reconstruct;

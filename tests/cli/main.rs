@@ -5,4 +5,5 @@
 mod cache;
 mod contract;
 mod interrupt;
+mod lab;
 mod support;

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Pixels across a PNG.
-const PNG_WIDTH: u32 = 2_000;
+pub(super) const PNG_WIDTH: u32 = 2_000;
 
 pub(super) fn run(arguments: &MaskingArguments, common: &Common, watch: &Watch) -> Result<(), CommandError> {
     if let Some(figure) = &arguments.figure {

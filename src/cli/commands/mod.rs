@@ -2,10 +2,12 @@
 
 mod analyse;
 mod check;
+mod compare;
 mod embed;
 mod evaluate;
 mod masking;
 mod model;
+mod reconstruct;
 mod simulate;
 
 use super::CommandError;
@@ -25,6 +27,8 @@ pub(super) fn run(command: Command, common: &Common, watch: &Watch) -> Result<u8
         Command::Project(arguments) => analyse::project(&arguments, common, watch)?,
         Command::Evaluate(arguments) => evaluate::evaluate(&arguments, common, watch)?,
         Command::Masking(arguments) => masking::run(&arguments, common, watch)?,
+        Command::Reconstruct(arguments) => reconstruct::run(&arguments, common, watch)?,
+        Command::Compare(arguments) => compare::run(&arguments, common, watch)?,
         Command::Simulate(arguments) => simulate::simulate(&arguments, common, watch)?,
         Command::Demo(arguments) => simulate::demo(&arguments, common, watch)?,
         Command::Cache(CacheCommand::Clear) => clear_cache(common, watch)?,

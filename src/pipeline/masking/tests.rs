@@ -20,7 +20,7 @@ fn mutated(sequence: &[u8], share: f64, rng: &mut impl Rng) -> Vec<u8> {
 }
 
 /// 5 genera of 3 species of 4 specimens; the last species of a genus is unseen, the last specimen of the others is a test.
-fn survey(splits: bool, short: usize) -> Dataset {
+pub(in crate::pipeline) fn survey(splits: bool, short: usize) -> Dataset {
     let root = FrameProfile::bundled().consensus();
     let mut rng = Seed(11).stream("invented barcodes");
     let mut builder = DatasetBuilder::new("survey", Vec::new());

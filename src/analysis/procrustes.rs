@@ -32,44 +32,58 @@ impl Alignment {
 pub fn align(from: &[[f32; 2]], to: &[[f32; 2]]) -> Alignment {
     assert_eq!(from.len(), to.len(), "both maps show the same specimens");
     let finite = |point: &[f32; 2]| point.iter().all(|value| value.is_finite());
-    let pairs: Vec<([f64; 2], [f64; 2])> = from
+    let pairs: Vec<[[f64; 2]; 2]> = from
         .iter()
         .zip(to)
         .filter(|(a, b)| finite(a) && finite(b))
-        .map(|(a, b)| (a.map(f64::from), b.map(f64::from)))
+        .map(|(a, b)| [a.map(f64::from), b.map(f64::from)])
         .collect();
     if pairs.is_empty() {
         return Alignment::IDENTITY;
     }
-    let mean = |point: fn(&([f64; 2], [f64; 2])) -> [f64; 2]| {
-        [0, 1].map(|axis| pairs.iter().map(|pair| point(pair)[axis]).sum::<f64>() / pairs.len() as f64)
-    };
-    let (centre_a, centre_b) = (mean(|pair| pair.0), mean(|pair| pair.1));
-    // products of the centred maps: cross[i][j] = sum of b_i a_j
-    let (mut cross, mut square_a, mut square_b) = ([[0.0; 2]; 2], 0.0, 0.0);
-    for (a, b) in &pairs {
-        let a = [a[0] - centre_a[0], a[1] - centre_a[1]];
-        let b = [b[0] - centre_b[0], b[1] - centre_b[1]];
-        square_a += a[0] * a[0] + a[1] * a[1];
-        square_b += b[0] * b[0] + b[1] * b[1];
-        for (row, b) in cross.iter_mut().zip(b) {
-            row[0] += b * a[0];
-            row[1] += b * a[1];
-        }
-    }
+    let centres = [0, 1].map(|map| centre(&pairs, map));
+    let Products { cross, squares } = Products::of(&pairs, centres);
     // the best rotation [[c,-s],[s,c]] and the best reflection [[c,s],[s,-c]] maximise the sum of products, each in closed form
     let rotation = [cross[0][0] + cross[1][1], cross[1][0] - cross[0][1]];
     let reflection = [cross[0][0] - cross[1][1], cross[1][0] + cross[0][1]];
     let mirrored = length(reflection) > length(rotation);
     let best = if mirrored { reflection } else { rotation };
     let gain = length(best);
-    let (turn, scale) =
-        if gain > 0.0 && square_a > 0.0 { (best.map(|part| part / gain), gain / square_a) } else { ([1.0, 0.0], 1.0) };
-    let [c, s] = turn.map(|part| part * scale);
+    let known = gain > 0.0 && squares[0] > 0.0;
+    let [c, s] = if known { best.map(|part| part / squares[0]) } else { [1.0, 0.0] };
     let matrix = if mirrored { [[c, s], [s, -c]] } else { [[c, -s], [s, c]] };
-    let shift = [0, 1].map(|row| centre_b[row] - matrix[row][0] * centre_a[0] - matrix[row][1] * centre_a[1]);
-    let explained = if square_a * square_b > 0.0 { gain * gain / (square_a * square_b) } else { 0.0 };
+    let shift = [0, 1].map(|row| centres[1][row] - matrix[row][0] * centres[0][0] - matrix[row][1] * centres[0][1]);
+    let explained = if known && squares[1] > 0.0 { gain * gain / (squares[0] * squares[1]) } else { 0.0 };
     Alignment { matrix, shift, mirrored, residual: (1.0 - explained).clamp(0.0, 1.0) }
+}
+
+/// Mean of the points of one of two maps.
+fn centre(pairs: &[[[f64; 2]; 2]], map: usize) -> [f64; 2] {
+    [0, 1].map(|axis| pairs.iter().map(|pair| pair[map][axis]).sum::<f64>() / pairs.len() as f64)
+}
+
+/// Sums of products of two centred maps.
+struct Products {
+    /// `cross[i][j]`: of axis `i` of the second map and axis `j` of the first.
+    cross: [[f64; 2]; 2],
+    /// Of each map with itself.
+    squares: [f64; 2],
+}
+
+impl Products {
+    fn of(pairs: &[[[f64; 2]; 2]], centres: [[f64; 2]; 2]) -> Self {
+        let (mut cross, mut squares) = ([[0.0; 2]; 2], [0.0; 2]);
+        for pair in pairs {
+            let [a, b] = [0, 1].map(|map| [0, 1].map(|axis| pair[map][axis] - centres[map][axis]));
+            squares[0] += a[0] * a[0] + a[1] * a[1];
+            squares[1] += b[0] * b[0] + b[1] * b[1];
+            for (row, b) in cross.iter_mut().zip(b) {
+                row[0] += b * a[0];
+                row[1] += b * a[1];
+            }
+        }
+        Self { cross, squares }
+    }
 }
 
 fn length([x, y]: [f64; 2]) -> f64 {
@@ -103,7 +117,7 @@ mod tests {
         #[test]
         fn a_moved_map_is_brought_back(
             points in prop::collection::vec(prop::array::uniform2(-10.0f32..10.0), 3..30),
-            angle in 0.0f64..6.28,
+            angle in 0.0..std::f64::consts::TAU,
             scale in 0.1f64..8.0,
             mirror in any::<bool>(),
             shift in prop::array::uniform2(-50.0f64..50.0),

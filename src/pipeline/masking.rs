@@ -18,6 +18,7 @@
 //! Beside the models stand an untrained encoder of the same shape, the floor (`random`), and 6-mer counts, the bar (`kmer`): of the
 //! bases that the first model's tokens cover, without those of masked tokens, and so under the mode `drop` only.
 
+mod floor;
 mod measure;
 mod picture;
 mod reading;
@@ -25,7 +26,9 @@ mod sample;
 mod summary;
 #[cfg(test)]
 pub(in crate::pipeline) mod tests;
+mod work;
 
+pub(in crate::pipeline) use floor::names;
 pub use picture::masking_figure;
 pub use summary::{MaskingPoint, summary};
 
@@ -35,15 +38,16 @@ use super::{PipelineError, Provenance};
 use crate::data::dataset::Dataset;
 use crate::data::masking::MaskMode;
 use crate::data::reading::TransformKind;
-use crate::model::{Model, ModelInfo, Objective};
-use crate::progress::{Cancelled, Observer, Progress};
+use crate::model::{Model, Objective};
+use crate::progress::Observer;
 use crate::seed::Seed;
+use floor::floors;
 use measure::Measure;
 use reading::{Masks, Reader};
 use sample::Sample;
 use serde::Serialize;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+use work::Work;
 
 /// Largest share that may be masked: something has to be left to read.
 pub const MAX_RATIO: f64 = 0.9;
@@ -249,76 +253,6 @@ fn measure_reader(
         }
     }
     Ok(())
-}
-
-/// An untrained encoder.
-struct Floor {
-    /// Name of the first model that has this shape.
-    like: String,
-    model: Model,
-}
-
-/// One untrained encoder for each different shape and way of reading.
-fn floors(models: &[Model], seed: Seed) -> Result<Vec<Floor>, PipelineError> {
-    let mut floors: Vec<Floor> = Vec::new();
-    for (model, name) in models.iter().zip(names(models)) {
-        if !floors.iter().any(|floor| reads_alike(floor.model.info(), model.info())) {
-            floors.push(Floor { like: name, model: model.random_like(seed)? });
-        }
-    }
-    Ok(floors)
-}
-
-fn reads_alike(a: &ModelInfo, b: &ModelInfo) -> bool {
-    (a.k, a.max_bases, &a.special_tokens, a.encoder) == (b.k, b.max_bases, &b.special_tokens, b.encoder)
-        && (a.read, a.objective.is_causal()) == (b.read, b.objective.is_causal())
-}
-
-/// The models' names, with the start of their hash where two have the same.
-pub(in crate::pipeline) fn names(models: &[Model]) -> Vec<String> {
-    let infos: Vec<&ModelInfo> = models.iter().map(Model::info).collect();
-    let name = |info: &&ModelInfo| {
-        let namesakes = infos.iter().filter(|other| other.name == info.name).count();
-        if namesakes == 1 { info.name.clone() } else { format!("{} {}", info.name, info.id.short()) }
-    };
-    infos.iter().map(name).collect()
-}
-
-/// Tells how far the whole run is, whatever step is under way.
-struct Work<'a> {
-    observer: &'a dyn Observer,
-    done: AtomicUsize,
-    total: usize,
-}
-
-impl<'a> Work<'a> {
-    fn new(readers: &[Reader<'_>], sample: &Sample, settings: &MaskingSettings, observer: &'a dyn Observer) -> Self {
-        let masked_ratios = settings.ratios.iter().filter(|&&ratio| ratio > 0.0).count();
-        let modes = |reader: &Reader<'_>| settings.modes.iter().filter(|&&mode| reader.reads(mode)).count();
-        let readings: usize = readers.iter().map(|reader| 1 + modes(reader) * masked_ratios * settings.seeds).sum();
-        let barcodes = sample.references.unique_len() + sample.queries.unique_len();
-        Self { observer, done: AtomicUsize::new(0), total: readings * barcodes }
-    }
-
-    fn add(&self, barcodes: usize) -> Result<(), Cancelled> {
-        self.done.fetch_add(barcodes, Ordering::Relaxed);
-        self.tell()
-    }
-
-    fn tell(&self) -> Result<(), Cancelled> {
-        let done = self.done.load(Ordering::Relaxed);
-        self.observer.progress(Progress::new("reading masked barcodes", done, self.total, "barcodes"))
-    }
-}
-
-impl Observer for Work<'_> {
-    /// Steps within a measurement are too short to be told of, but may be stopped.
-    fn progress(&self, _at: Progress) -> Result<(), Cancelled> {
-        self.tell()
-    }
-
-    /// The same remark would come at many ratios; what is missing is missing in the table.
-    fn warn(&self, _message: &str) {}
 }
 
 fn provenance(dataset: &Dataset, models: &[Model], sample: &Sample, settings: &MaskingSettings) -> Provenance {

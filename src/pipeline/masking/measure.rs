@@ -1,8 +1,8 @@
 //! Names, groups and drift from vectors.
 
-use super::Work;
 use super::reading::{Reader, Vectors};
 use super::sample::Sample;
+use super::work::Work;
 use crate::analysis::agreement::agreement;
 use crate::analysis::knn::nearest;
 use crate::analysis::metrics::{bootstrap_interval, bootstrap_mean_interval};

@@ -1,7 +1,8 @@
 //! Masked barcodes to vectors, by a model or by counting.
 
 use super::sample::Sample;
-use super::{KMER, MaskingSettings, Work};
+use super::work::Work;
+use super::{KMER, MaskingSettings};
 use crate::analysis::kmer::KmerCounts;
 use crate::analysis::knn::VectorSource;
 use crate::data::masking::{MaskMode, MaskOrder};

@@ -5,9 +5,10 @@ use crate::data::taxonomy::Field;
 use crate::model::{DeviceChoice, OpenOptions};
 use crate::pipeline::Method;
 use crate::pipeline::evaluate::{EvaluateSettings, evaluate};
-use crate::progress::Silent;
+use crate::progress::{Cancelled, Progress, Silent};
 use rand::Rng;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn reference(name: &str) -> Model {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name);

@@ -320,6 +320,57 @@ fn the_heads_of_language_models_agree_with_the_plain_twin() {
     assert!(legacy.tensors.contains_key("classifier.transform.dense.weight"));
 }
 
+/// Transformers leaves tensors out of a file that are the same as others: the output's weights are the table of tokens.
+#[test]
+fn an_output_layer_tied_to_the_table_of_tokens_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = as_own("published_mlm_ddp_k4.pt", None, folder.path());
+    let bytes = std::fs::read(&path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let drawn = |count: usize| -> Vec<u8> {
+        (0..count).flat_map(|at| (((at * 37 + 11) % 23) as f32 * 0.03 - 0.3).to_le_bytes()).collect()
+    };
+    let (dense, row, bias) = (drawn(48 * 48), drawn(48), drawn(258));
+    let view =
+        |shape: &[usize], data| safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.to_vec(), data);
+    let mut tensors: Vec<_> = file.tensors().into_iter().filter(|(name, _)| !name.starts_with("classifier")).collect();
+    for (name, shape, data) in [
+        ("transform.dense.weight", &[48, 48][..], &dense),
+        ("transform.dense.bias", &[48], &row),
+        ("transform.LayerNorm.weight", &[48], &row),
+        ("transform.LayerNorm.bias", &[48], &row),
+        ("bias", &[258], &bias),
+    ] {
+        tensors.push((format!("cls.predictions.{name}"), view(shape, data).unwrap()));
+    }
+    let tied = folder.path().join("tied.safetensors");
+    std::fs::write(&tied, safetensors::serialize(tensors, None).unwrap()).unwrap();
+    std::fs::write(folder.path().join("tied.json"), r#"{"num_attention_heads": 6}"#).unwrap();
+    let (model, plain) = (open(&tied), Plain::open(&tied, 6));
+    assert!(model.info().ignored_tensors.is_empty() && model.info().warnings.is_empty(), "{:?}", model.info());
+    let barcodes = masked_sequences(&model, 0.4);
+    let found = model.guess(&borrowed(&barcodes)).unwrap();
+    for ((tokens, masked), found) in barcodes.iter().zip(&found) {
+        let places = tokens.ids.iter().zip(tokens.first_position..).zip(masked);
+        let given: Vec<(u32, u32)> =
+            places.map(|((&id, position), &masked)| (if masked { 0 } else { id }, position)).collect();
+        let hidden = plain.encode("encoder.", &given, false);
+        let states = hidden.iter().zip(masked).filter(|(_, masked)| **masked).map(|(state, _)| state);
+        for (guess, state) in found.rows().into_iter().zip(states) {
+            let dense: Row = plain.linear("cls.predictions.transform.dense", state).into_iter().map(gelu).collect();
+            let state = plain.norm("cls.predictions.transform.LayerNorm", &dense);
+            // ids 0 and 1 are special tokens
+            let score = |id: usize| {
+                dot(plain.row("encoder.embeddings.word_embeddings.weight", id), &state)
+                    + plain.tensors["cls.predictions.bias"].1[id]
+            };
+            let expected = log_softmax(&(2..258).map(score).collect::<Row>());
+            let worst = relative(guess.as_slice().unwrap(), &expected);
+            assert!(worst < 1e-5, "{worst:e}");
+        }
+    }
+}
+
 #[test]
 fn objectives_follow_from_layout_and_settings() {
     let objective = |name: &str| open(&reference(name)).info().objective;

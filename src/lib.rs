@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | 0 | [`progress`], [`seed`], [`key`] | nothing of barcodes |
 //! | 1 | [`data`] | files, specimens, taxa, sequences, tokens |
-//! | 2 | [`model`] (uses `data`), [`analysis`] (uses `data`, never `model`) | candle; plain arrays |
+//! | 2 | [`model`] (uses `data`), [`train`] (uses `model`), [`analysis`] (uses `data`, never `model`) | candle; plain arrays |
 //! | 3 | [`pipeline`] | the use cases, shared by window and command line |
 //! | 4 | [`session`], [`jobs`] | application state, long work |
 //! | 5 | [`cli`], `ui` | two readers of the same events |
@@ -23,5 +23,6 @@ pub mod pipeline;
 pub mod progress;
 pub mod seed;
 pub mod session;
+pub mod train;
 #[cfg(feature = "gui")]
 pub mod ui;

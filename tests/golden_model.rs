@@ -3,10 +3,13 @@
 //! Token ids exactly; embeddings to 1e-5, the largest absolute difference over the largest absolute value of the embedding.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't read its fixtures fails there and then")]
+#![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
+use barcodescope::data::import::{ImportOptions, load};
 use barcodescope::data::reading::{Layers, ReadSettings, TransformKind};
 use barcodescope::data::tokens::{DEFAULT_MAX_BASES, LEGACY_SPECIAL_TOKENS, SPECIAL_TOKENS, Tokenizer, Tokens};
 use barcodescope::model::{Checkpoint, CheckpointLayout, DeviceChoice, EncoderShape, Model, ModelError, OpenOptions};
+use barcodescope::progress::Silent;
 use barcodescope::seed::Seed;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
@@ -151,6 +154,23 @@ fn the_starter_model_is_what_its_settings_say() {
     assert_eq!(info.sha256.to_string(), "acdbeb1bbc4984c61c8cc8f429ae7d4589209a54ec05914a83015d505fb66bf8");
     assert_eq!(model.width(Layers::All), 1280);
     assert_eq!(info.training["trained_on"]["minutes"], 72);
+}
+
+#[test]
+fn the_starter_model_knows_its_training_barcodes() {
+    let checkpoint = Checkpoint::bundled();
+    let seen = checkpoint.seen().unwrap();
+    assert_eq!(seen.len(), 128_485);
+    let Some(folder) = std::env::var_os("BARCODESCOPE_DATA") else {
+        return println!("skipped: BARCODESCOPE_DATA names no folder with coi_benchmark.csv.gz");
+    };
+    let file = Path::new(&folder).join("coi_benchmark.csv.gz");
+    let (dataset, _) = load(&[file], &ImportOptions::default(), &Silent).unwrap();
+    for (split, known) in [("pretrain", true), ("train", true), ("test", false), ("test_unseen", false)] {
+        let rows = dataset.rows_in_split(split);
+        let found = rows.iter().filter(|&&row| seen.contains(dataset.sequence(row))).count();
+        assert_eq!(found, if known { rows.len() } else { 0 }, "{split}");
+    }
 }
 
 #[test]

@@ -7,33 +7,35 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module of the crate's root may use of the others.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("progress", &[]),
     ("seed", &[]),
     ("key", &[]),
     ("data", &["progress", "seed", "key"]),
     ("model", &["progress", "seed", "key", "data"]),
+    ("train", &["progress", "seed", "key", "data", "model"]),
     ("analysis", &["progress", "seed", "key", "data"]),
-    ("pipeline", &["progress", "seed", "key", "data", "model", "analysis"]),
-    ("jobs", &["progress", "seed", "key", "data", "model", "analysis", "pipeline"]),
-    ("session", &["seed", "key", "data", "model", "analysis", "pipeline", "jobs"]),
-    ("ui", &["progress", "seed", "key", "data", "model", "analysis", "pipeline", "jobs", "session"]),
+    ("pipeline", &["progress", "seed", "key", "data", "model", "train", "analysis"]),
+    ("jobs", &["progress", "seed", "key", "data", "model", "train", "analysis", "pipeline"]),
+    ("session", &["seed", "key", "data", "model", "train", "analysis", "pipeline", "jobs"]),
+    ("ui", &["progress", "seed", "key", "data", "model", "train", "analysis", "pipeline", "jobs", "session"]),
 ];
 
 /// `cli` opens the window, so it names the window's options, beside all that the use cases need.
-const CLI: &[&str] = &["progress", "seed", "key", "data", "model", "analysis", "pipeline", "jobs", "ui"];
+const CLI: &[&str] = &["progress", "seed", "key", "data", "model", "train", "analysis", "pipeline", "jobs", "ui"];
 
 /// Crates that only some modules may use.
 const FENCED: [(&str, &[&str]); 12] = [
-    ("candle_core", &["model"]),
-    ("candle_nn", &["model"]),
+    ("candle_core", &["model", "train"]),
+    ("candle_nn", &["model", "train"]),
     ("egui", &["ui"]),
     ("egui_extras", &["ui"]),
     ("egui_plot", &["ui"]),
     ("eframe", &["ui"]),
     ("rfd", &["ui"]),
     ("tokio", &["jobs"]),
-    ("clap", &["cli"]),
+    // the settings of a run are one list for flags, file and panel
+    ("clap", &["cli", "train"]),
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),
     ("linfa", &["analysis"]),

@@ -6,12 +6,13 @@ pub(super) use lab::{CompareArguments, MaskingArguments, ReconstructArguments};
 
 use crate::data::reading::{Layers, TransformKind};
 use crate::data::taxonomy::Field;
-use crate::model::DeviceChoice;
+use crate::model::{DeviceChoice, Precision};
 use crate::pipeline::cluster::Linkage;
 use crate::pipeline::evaluate::EvaluateOn;
 use crate::pipeline::project::ProjectMethod;
 use crate::pipeline::side::Method;
 use crate::pipeline::{provenance, threads};
+use crate::train::{Preset, TrainChanges};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -47,12 +48,12 @@ pub struct Common {
     /// Attention heads of a checkpoint that does not say [default: 12, with a warning]
     #[arg(long, global = true, value_name = "N")]
     pub heads: Option<usize>,
-    /// Where the model runs: auto, cpu, cuda or metal
-    #[arg(long, global = true, default_value = "auto")]
-    pub device: DeviceChoice,
-    /// Numbers on a GPU: f32, bf16 or f16 (the CPU always takes f32)
-    #[arg(long, global = true, default_value = "f32")]
-    pub precision: crate::model::Precision,
+    /// Where the model runs: auto, cpu, cuda or metal [default: auto]
+    #[arg(long, global = true)]
+    pub device: Option<DeviceChoice>,
+    /// Numbers on a GPU: f32, bf16 or f16 (the CPU always takes f32) [default: f32]
+    #[arg(long, global = true)]
+    pub precision: Option<Precision>,
     /// Shift barcodes to the COI-5P frame before they are cut into k-mers [default: as the model's settings say]
     #[arg(long, global = true, value_name = "on|off")]
     pub register: Option<Switch>,
@@ -62,9 +63,9 @@ pub struct Common {
     /// Transform of the vectors: none, centre, whiten or whiten:K [default: as the model's settings say]
     #[arg(long, global = true)]
     pub transform: Option<TransformKind>,
-    /// Seed of every random draw
-    #[arg(long, global = true, default_value_t = 1)]
-    pub seed: u64,
+    /// Seed of every random draw [default: 1]
+    #[arg(long, global = true, value_name = "SEED")]
+    pub seed: Option<u64>,
     /// Cores to use [default: all]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
@@ -140,6 +141,8 @@ pub enum Command {
     Reconstruct(ReconstructArguments),
     /// Measure several models on a benchmark file, in one table
     Compare(CompareArguments),
+    /// Train a model on barcodes, or go on with a run
+    Train(Box<TrainArguments>),
     /// Write simulated barcodes with known truth
     Simulate(SimulateArguments),
     /// Show the whole job on simulated barcodes, as a report with pictures
@@ -357,6 +360,32 @@ pub struct EvaluateArguments {
     pub reading: Reading,
 }
 
+/// `train`
+#[derive(Debug, Args)]
+pub struct TrainArguments {
+    /// Files with barcodes; they are read one after another
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The folder of the run: run.safetensors to go on from, best.safetensors and model.safetensors to use
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Go on with the run in the folder, to the same bits; length, rates and the like may be changed
+    #[arg(long)]
+    pub resume: bool,
+    /// Settings to begin with: laptop, tiny or barcodemae-6-6-6 [default: laptop]
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<Preset>,
+    /// A file of settings, which count over the preset's; flags count over the file's
+    #[arg(long, value_name = "T.toml")]
+    pub config: Option<PathBuf>,
+    /// Single settings.
+    #[command(flatten, next_help_heading = "Settings of the run")]
+    pub settings: TrainChanges,
+    /// How files are read.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
 /// `simulate`
 #[derive(Debug, Args)]
 pub struct SimulateArguments {
@@ -439,7 +468,7 @@ mod tests {
             "barcodescope --json check --seed 7 a.fa",
         ] {
             let parsed = Arguments::try_parse_from(line.split(' ')).unwrap();
-            assert_eq!((parsed.common.seed, parsed.common.json), (7, true), "{line}");
+            assert_eq!((parsed.common.seed, parsed.common.json), (Some(7), true), "{line}");
             assert!(matches!(parsed.command, Some(Command::Check(_))));
         }
     }
@@ -474,6 +503,10 @@ mod tests {
             "barcodescope project a -o o.csv --neighbors 1",
             "barcodescope masking a -o o.csv --ratios 0.5,0.95",
             "barcodescope masking a -o o.csv --modes some",
+            "barcodescope train a.fa",
+            "barcodescope train a.fa --out d --minutes 5 --steps 7",
+            "barcodescope train a.fa --out d --mask-ratio half",
+            "barcodescope train a.fa --out d --preset huge",
             "barcodescope embed a -o o.csv --register maybe",
             "barcodescope embed a -o o.csv --transform whiten:0",
         ] {

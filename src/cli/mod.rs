@@ -71,7 +71,7 @@ pub struct WindowWish {
 impl WindowWish {
     /// Where the model runs.
     pub fn device(&self) -> DeviceChoice {
-        self.common.device
+        self.common.device()
     }
 }
 

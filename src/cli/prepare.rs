@@ -7,7 +7,7 @@ use super::args::{Common, Reading, Switch};
 use super::watch::Watch;
 use crate::data::dataset::Dataset;
 use crate::data::import::{ImportOptions, ImportReport, load};
-use crate::model::{Model, OpenOptions, find_models};
+use crate::model::{DeviceChoice, Model, OpenOptions, find_models};
 use crate::pipeline::cache::Cache;
 use crate::pipeline::embed::{EmbedSettings, Embedded, embed};
 use crate::seed::Seed;
@@ -18,7 +18,12 @@ const BUNDLED: &str = "bundled";
 
 impl Common {
     pub(super) fn seed(&self) -> Seed {
-        Seed(self.seed)
+        self.seed.map_or_else(Seed::default, Seed)
+    }
+
+    /// Where the model runs.
+    pub(super) fn device(&self) -> DeviceChoice {
+        self.device.unwrap_or_default()
     }
 
     /// Where embeddings are kept; `None` where they are not.
@@ -49,9 +54,10 @@ impl Common {
 
     fn open(&self, wanted: Option<&Path>, watch: &Watch) -> Result<Model, CommandError> {
         let model = match wanted {
-            None => Model::bundled(&self.device)?,
+            None => Model::bundled(&self.device())?,
             Some(wanted) => {
-                let options = OpenOptions { heads: self.heads, device: self.device, precision: self.precision };
+                let precision = self.precision.unwrap_or_default();
+                let options = OpenOptions { heads: self.heads, device: self.device(), precision };
                 Model::open(&self.find_model(wanted)?, &options)?
             }
         };
@@ -145,8 +151,8 @@ pub(super) fn ui_options(wish: &WindowWish) -> crate::ui::UiOptions {
         models: find_models(common.models.as_deref()),
         seed: common.seed(),
         workshop: crate::jobs::WorkshopOptions {
-            device: common.device,
-            precision: common.precision,
+            device: common.device(),
+            precision: common.precision.unwrap_or_default(),
             heads: common.heads,
             reading: common.embed_settings(),
             cache: common.cache(),

@@ -23,6 +23,8 @@ struct Shown {
     stage: &'static str,
     began: Instant,
     told: Instant,
+    /// When a line that may be left out was last told.
+    remarked: Option<Instant>,
 }
 
 /// Between two plain lines of one stage.
@@ -49,13 +51,23 @@ impl Watch {
             bar
         });
         let now = Instant::now();
-        Self { stop, quiet, bar, shown: Mutex::new(Shown { stage: "", began: now, told: now }) }
+        Self { stop, quiet, bar, shown: Mutex::new(Shown { stage: "", began: now, told: now, remarked: None }) }
     }
 
     /// Says something that is no result, on standard error.
     pub(super) fn remark(&self, text: &str) {
         if !self.quiet {
             self.line(text);
+        }
+    }
+
+    /// Says something that may be left out where there is much of it: at most once in ten seconds.
+    pub(super) fn now_and_then(&self, text: &dyn Fn() -> String) {
+        let mut shown = self.shown();
+        if !self.quiet && shown.remarked.is_none_or(|last| last.elapsed() >= PLAIN_EVERY) {
+            shown.remarked = Some(Instant::now());
+            drop(shown);
+            self.line(&text());
         }
     }
 

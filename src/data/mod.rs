@@ -7,6 +7,7 @@ pub mod import;
 pub mod iupac;
 pub mod masking;
 pub mod reading;
+pub mod seen;
 pub mod simulate;
 pub mod taxonomy;
 pub mod tokens;

@@ -182,31 +182,49 @@ impl Tokenizer {
     /// one specimen that start at different bases then share their tokens. Where less than one k-mer is left, the sequence is
     /// read as it is.
     pub fn read_registered(&self, sequence: &[u8], at: &Registration) -> Tokens {
-        self.read_in_place(sequence, Some(at)).tokens
+        let (bases, first_token) = self.registered_part(sequence, at);
+        self.read_from(&bases, first_token)
+    }
+
+    /// What [`Self::read_registered`] reads of a sequence: its bases from the first k-mer boundary of the frame on, and the
+    /// position of their first token. The whole sequence and 0 where less than one k-mer is left.
+    pub fn registered_part<'a>(&self, sequence: &'a [u8], at: &Registration) -> (Cow<'a, [u8]>, u32) {
+        let (mut bases, first_base, first_token) = self.place(sequence, at);
+        match &mut bases {
+            Cow::Borrowed(bases) => *bases = &bases[first_base..],
+            Cow::Owned(bases) => drop(bases.drain(..first_base)),
+        }
+        (bases, first_token)
     }
 
     /// The tokens as [`Self::read_registered`] reads them, or as [`Self::read`] does without a registration, and the bases that
     /// they were cut from.
     pub fn read_in_place<'a>(&self, sequence: &'a [u8], at: Option<&Registration>) -> TokensInPlace<'a> {
-        at.and_then(|at| self.registered_in_place(sequence, at)).unwrap_or_else(|| TokensInPlace {
-            tokens: self.read(sequence),
-            bases: sequence.into(),
-            first_base: 0,
-        })
+        let (bases, first_base, first_token) = at.map_or((sequence.into(), 0, 0), |at| self.place(sequence, at));
+        TokensInPlace { tokens: self.read_from(&bases[first_base..], first_token), bases, first_base }
     }
 
-    /// `None` where less than one k-mer is left.
-    fn registered_in_place<'a>(&self, sequence: &'a [u8], at: &Registration) -> Option<TokensInPlace<'a>> {
+    /// A sequence turned to the strand of its registration, the index of the first base of its first k-mer in the frame, and the
+    /// position of that k-mer. The sequence as it is where less than one k-mer is left.
+    fn place<'a>(&self, sequence: &'a [u8], at: &Registration) -> (Cow<'a, [u8]>, usize, u32) {
         let bases: Cow<'a, [u8]> = match at.strand {
             Strand::Forward => sequence.into(),
             Strand::Reverse => reverse_complement(sequence).into(),
         };
         let start = at.start.max(0) as usize;
         let first_token = start.div_ceil(self.k);
-        let first_base = usize::try_from((first_token * self.k) as i64 - i64::from(at.start)).ok()?;
-        let ids = self.ids(bases.get(first_base..)?, self.max_tokens().saturating_sub(first_token));
-        let tokens = Tokens { ids, first_position: first_token as u32 };
-        (!tokens.ids.is_empty()).then_some(TokensInPlace { tokens, bases, first_base })
+        let cut = usize::try_from((first_token * self.k) as i64 - i64::from(at.start)).unwrap_or(usize::MAX);
+        let left = bases.len().saturating_sub(cut) / self.k;
+        if left == 0 || first_token >= self.max_tokens() {
+            return (sequence.into(), 0, 0);
+        }
+        (bases, cut, first_token as u32)
+    }
+
+    /// The tokens of bases whose first token has a known position.
+    pub fn read_from(&self, bases: &[u8], first_token: u32) -> Tokens {
+        let limit = self.max_tokens().saturating_sub(first_token as usize);
+        Tokens { ids: self.ids(bases, limit), first_position: first_token }
     }
 }
 

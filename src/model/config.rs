@@ -94,11 +94,6 @@ impl Objective {
         let known = [Self::Mae, Self::Mlm, Self::Causal];
         known.into_iter().find(|objective| objective.key() == text).unwrap_or_default()
     }
-
-    /// Whether tokens attend only to themselves and to those before them.
-    pub fn is_causal(self) -> bool {
-        self == Self::Causal
-    }
 }
 
 impl fmt::Display for Objective {
@@ -148,6 +143,8 @@ pub struct ModelInfo {
     pub objective: Objective,
     /// Layer norm's epsilon.
     pub layer_norm_eps: f64,
+    /// Whether a token sees only itself and those before it: a causal language model.
+    pub causal: bool,
     /// How the model reads by default.
     pub read: ReadSettings,
     /// Number of the encoder's weights.

@@ -36,7 +36,7 @@ impl Guesser {
             return Ok(None);
         }
         let head = Head::new(&weights(checkpoint.head(), ""), info.layer_norm_eps)?;
-        Ok(Some(if info.objective.is_causal() { Self::Causal(head) } else { Self::Masked(head) }))
+        Ok(Some(if info.causal { Self::Causal(head) } else { Self::Masked(head) }))
     }
 
     /// Scores (logits) of every k-mer at the masked positions of some barcodes, one barcode after the other, `[M, 4^k]`. Of every

@@ -1,11 +1,13 @@
 //! CPU, CUDA or Metal.
 
 use candle_core::{DType, Device};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// What the user asked for with `--device`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
     /// A GPU where one is there and the program was built for it, else the CPU.
     #[default]
@@ -44,7 +46,8 @@ impl fmt::Display for DeviceChoice {
 }
 
 /// Number format of the computation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision, everywhere.
     #[default]

@@ -4,54 +4,15 @@
 //! value by value; at the widths used here that takes longer than the matrix products. These do a half layer at a time for
 //! some rows, with the widest vectors that the processor has. They use no threads themselves: the caller splits the batch.
 
+use super::vectors::{erf, exp_non_positive, largest_of, sum_of, wide};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-/// Lanes of independent sums: enough for the widest vectors, and the same on every machine.
-const LANES: usize = 16;
 /// Rows that pass through a layer's half together: enough for the matrix product's speed, few enough for the cache.
 const BLOCK_ROWS: usize = 64;
-
-/// `exp(x)` for `x <= 0`, to 2e-7 relative; below -87 it is 0.
-///
-/// Cody and Waite's reduction to `|r| <= ln(2) / 2`, then the exponential series.
-#[inline(always)]
-fn exp_non_positive(x: f32) -> f32 {
-    const LN_2_HIGH: f32 = 0.693_359_4;
-    const LN_2_LOW: f32 = -2.121_944_4e-4;
-    /// Added to a small number, it leaves the number rounded to a whole one in the lowest bits.
-    const ROUND: f32 = 12_582_912.0;
-    let clamped = if x < -87.0 { -87.0 } else { x };
-    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
-    let whole = shifted - ROUND;
-    let r = clamped - whole * LN_2_HIGH - whole * LN_2_LOW;
-    let series =
-        1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0))))));
-    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(1.0f32.to_bits()));
-    if x < -87.0 { 0.0 } else { series * power }
-}
-
-/// The error function to 5e-7: a quotient of two polynomials of `x^2`, fitted to it by iteratively reweighted least squares on
-/// `|x| <= 3.92`, where it reaches 1 as far as 32 bits can tell.
-#[inline(always)]
-fn erf(x: f32) -> f32 {
-    const END: f32 = 3.92;
-    const P: [f32; 7] =
-        [1.128_378_7, 2.061_099_1e-1, 5.139_671e-2, 3.972_701e-3, 1.489_814_6e-4, -1.994_266_8e-6, 1.992_132_3e-8];
-    const Q: [f32; 5] = [1.0, 5.159_889_5e-1, 1.175_627_7e-1, 1.488_884_5e-2, 1.024_075e-3];
-    let polynomial = |square: f32, factors: &[f32]| factors.iter().rev().fold(0.0, |sum, factor| sum * square + factor);
-    let x = if x > END { END } else { x };
-    let x = if x < -END { -END } else { x };
-    x * polynomial(x * x, &P) / polynomial(x * x, &Q)
-}
-
-/// Runs a loop compiled for the widest vectors that the processor has.
-fn wide(work: impl WithSimd<Output = ()>) {
-    Arch::new().dispatch(work);
-}
 
 /// Adds `bias` to every row.
 struct AddBias<'a> {
@@ -88,33 +49,6 @@ impl WithSimd for BiasGelu<'_> {
             }
         }
     }
-}
-
-/// The sum of `f` over a row, in lanes, so that it is both fast and accurate.
-#[inline(always)]
-fn sum_of(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
-    let (whole, rest) = row.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for chunk in whole {
-        for (sum, &value) in sums.iter_mut().zip(chunk) {
-            *sum += f(value);
-        }
-    }
-    sums.iter().sum::<f32>() + rest.iter().map(|&value| f(value)).sum::<f32>()
-}
-
-/// The largest value of a row, in lanes.
-#[inline(always)]
-fn largest_of(row: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if b > a { b } else { a };
-    let (whole, rest) = row.as_chunks::<LANES>();
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    for chunk in whole {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane = larger(*lane, value);
-        }
-    }
-    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |largest, &value| larger(largest, value))
 }
 
 /// Scale, shift and epsilon of a layer norm.
@@ -181,6 +115,8 @@ struct Softmax<'a> {
     scores: &'a mut [f32],
     width: usize,
     scale: f32,
+    /// Whether row `i` has `i + 1` scores that count.
+    causal: bool,
 }
 
 impl WithSimd for Softmax<'_> {
@@ -188,7 +124,9 @@ impl WithSimd for Softmax<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for row in self.scores.chunks_exact_mut(self.width) {
+        for (at, row) in self.scores.chunks_exact_mut(self.width).enumerate() {
+            let (row, later) = row.split_at_mut(if self.causal { at + 1 } else { self.width });
+            later.fill(0.0);
             let largest = largest_of(row);
             row.iter_mut().for_each(|score| *score = exp_non_positive((*score - largest) * self.scale));
             let share = 1.0 / sum_of(row, |weight| weight);
@@ -200,7 +138,7 @@ impl WithSimd for Softmax<'_> {
 /// Multi-head attention of packed sequences: `qkv` is `[N, 3D]` (queries, keys, values), the answer `[N, D]`. Every sequence
 /// attends to its own tokens, so there is no padding.
 fn attend(qkv: &[f32], attended: &mut [f32], width: usize, attention: &PackedAttention<'_>) {
-    let &PackedAttention { heads, causal, sequences } = attention;
+    let &PackedAttention { heads, sequences, causal } = attention;
     let head_width = width / heads;
     let scale = 1.0 / (head_width as f32).sqrt();
     let longest = sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
@@ -226,11 +164,7 @@ fn attend(qkv: &[f32], attended: &mut [f32], width: usize, attention: &PackedAtt
             .transpose_mut();
             let table = MatMut::from_row_major_slice_mut(scores, length, length);
             matmul(table, Accum::Replace, view(0), view(1).transpose(), 1.0, Par::Seq);
-            if causal {
-                // what comes later gets no weight; the exponential of minus infinity is exactly 0
-                scores.chunks_exact_mut(length).enumerate().for_each(|(at, row)| row[at + 1..].fill(f32::NEG_INFINITY));
-            }
-            wide(Softmax { scores, width: length, scale });
+            wide(Softmax { scores, width: length, scale, causal });
             let table = MatRef::from_row_major_slice(scores, length, length);
             matmul(answer, Accum::Replace, table, view(2), 1.0, Par::Seq);
         }
@@ -393,10 +327,10 @@ impl CustomOp2 for AddAndNormalise<'_> {
 /// Attention of packed sequences, `[N, 3D]` to `[N, D]`.
 pub(super) struct PackedAttention<'a> {
     pub(super) heads: usize,
-    /// Whether a token attends only to itself and to those before it.
-    pub(super) causal: bool,
     /// The rows of each sequence.
     pub(super) sequences: &'a [Range<usize>],
+    /// Whether a token sees only itself and those before it.
+    pub(super) causal: bool,
 }
 
 impl CustomOp1 for PackedAttention<'_> {
@@ -416,48 +350,7 @@ impl CustomOp1 for PackedAttention<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The error function by its series (small x) and its continued fraction (large x), in 64 bits.
-    fn erf_exact(x: f64) -> f64 {
-        let size = x.abs();
-        let value = if size < 3.0 {
-            let (mut term, mut sum, mut n) = (size, size, 0.0);
-            while term.abs() > 1e-18 {
-                n += 1.0;
-                term *= -size * size / n;
-                sum += term / (2.0 * n + 1.0);
-            }
-            sum * 2.0 / std::f64::consts::PI.sqrt()
-        } else {
-            let mut fraction = 0.0;
-            for n in (1..=60).rev() {
-                fraction = f64::from(n) / 2.0 / (size + fraction);
-            }
-            1.0 - (-size * size).exp() / (std::f64::consts::PI.sqrt() * (size + fraction))
-        };
-        value.copysign(x)
-    }
-
-    #[test]
-    fn erf_and_exp_are_accurate_everywhere() {
-        assert!((erf_exact(0.5) - 0.520_499_877_813_046_5).abs() < 1e-15);
-        assert!((erf_exact(3.5) - 0.999_999_256_901_628).abs() < 1e-12);
-        let (mut worst_erf, mut worst_exp) = (0.0f64, 0.0f64);
-        for step in -120_000..=120_000 {
-            let x = step as f32 * 1e-4;
-            worst_erf = worst_erf.max((f64::from(erf(x)) - erf_exact(f64::from(x))).abs());
-            let negative = -x.abs() * 7.0;
-            let exact = f64::from(negative).exp();
-            worst_exp = worst_exp.max((f64::from(exp_non_positive(negative)) / exact - 1.0).abs());
-        }
-        assert!(worst_erf < 5e-7, "{worst_erf:e}");
-        assert!(worst_exp < 3e-7, "{worst_exp:e}");
-        assert_eq!(exp_non_positive(0.0), 1.0);
-        assert_eq!(exp_non_positive(-88.0), 0.0);
-        assert_eq!(exp_non_positive(f32::NEG_INFINITY), 0.0);
-        assert!(exp_non_positive(f32::NAN).is_nan() && erf(f32::NAN).is_nan());
-        assert!((erf(f32::INFINITY) - 1.0).abs() < 2e-7 && (erf(f32::NEG_INFINITY) + 1.0).abs() < 2e-7);
-    }
+    use crate::model::vectors::tests::erf_exact;
 
     #[test]
     fn gelu_and_layer_norm_do_what_their_formulas_say() {

@@ -67,7 +67,7 @@ impl Model {
     pub fn guess(&self, batch: &[MaskedTokens<'_>]) -> Result<Vec<Array2<f32>>, ModelError> {
         let guesser = self.guesser.as_ref().ok_or_else(|| ModelError::NoGuesses { model: self.info.name.clone() })?;
         self.check(batch.iter().map(|barcode| barcode.tokens))?;
-        let causal = self.info.objective.is_causal();
+        let causal = self.info.causal;
         for (row, MaskedTokens { tokens, masked }) in batch.iter().enumerate() {
             check_length(row, tokens, masked)?;
             let wrong = |what: &str| Err(ModelError::Mask { row, what: what.to_owned() });

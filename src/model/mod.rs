@@ -22,8 +22,9 @@ mod layers;
 mod masked;
 mod places;
 mod random;
+pub(crate) mod vectors;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, RunFile, Trained};
 pub use config::{CheckpointLayout, EncoderShape, ModelInfo, Objective, WeightKind};
 pub use device::{DeviceChoice, Precision, device_note};
 pub use error::{Misshapen, ModelError};
@@ -31,6 +32,7 @@ pub use masked::MaskedTokens;
 pub use places::find_models;
 
 use crate::data::reading::Layers;
+use crate::data::seen::SeenBarcodes;
 use crate::data::tokens::{Tokenizer, Tokens};
 use crate::seed::Seed;
 use decoder::Guesser;
@@ -40,6 +42,7 @@ use layers::Weights;
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Barcodes that one thread of the CPU takes at a time: a few blocks of rows, and still enough tasks for every thread. Fixed, so
 /// that the number of threads changes nothing.
@@ -64,6 +67,7 @@ pub struct Model {
     encoder: Encoder,
     guesser: Option<Guesser>,
     device: ChosenDevice,
+    seen: Option<Arc<SeenBarcodes>>,
 }
 
 impl Model {
@@ -98,9 +102,10 @@ impl Model {
     fn on(checkpoint: &Checkpoint, device: ChosenDevice) -> Result<Self, ModelError> {
         let info = checkpoint.info().clone();
         let weights = Weights { tensors: checkpoint.encoder(), root: "", device: &device.device, dtype: device.dtype };
-        let encoder = Encoder::new(&weights, info.encoder, info.layer_norm_eps, info.objective.is_causal())?;
+        let encoder = Encoder::new(&weights, info.encoder, info.layer_norm_eps, info.causal)?;
         let guesser = Guesser::new(checkpoint, &device)?;
-        Ok(Self { tokenizer: info.tokenizer(), info, encoder, guesser, device })
+        let seen = checkpoint.seen().cloned();
+        Ok(Self { tokenizer: info.tokenizer(), info, encoder, guesser, device, seen })
     }
 
     /// A model of the same shape, tokens and way of reading, with random weights, on the same device: the baseline that shows
@@ -115,6 +120,11 @@ impl Model {
     /// What is known about the model.
     pub fn info(&self) -> &ModelInfo {
         &self.info
+    }
+
+    /// The record of the barcodes that the model was trained on, where its file has one.
+    pub fn seen(&self) -> Option<&SeenBarcodes> {
+        self.seen.as_deref()
     }
 
     /// Cuts barcodes for this model.

@@ -102,6 +102,8 @@ pub struct Classification {
     pub interval: Option<[f64; 2]>,
     /// Number of reference specimens that have the label.
     pub references: usize,
+    /// How many of the queries the model was trained on; `None` where there is no model or its file does not tell.
+    pub trained_on: Option<usize>,
     /// Wall time, without embedding.
     pub seconds: f64,
     /// How it was made.
@@ -248,6 +250,7 @@ fn run(
         scores: metrics,
         interval,
         references: pool.specimens(),
+        trained_on: query.embedded.and_then(|embedded| embedded.count_trained_on(query.dataset, &query_rows)),
         seconds: start.elapsed().as_secs_f64(),
         provenance: provenance(reference, &query, each_by_the_others, settings),
     })

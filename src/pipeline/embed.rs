@@ -7,11 +7,13 @@ use crate::analysis::transform::Transform;
 use crate::data::dataset::Dataset;
 use crate::data::frame::{FrameCheck, check_frames};
 use crate::data::reading::{Layers, ReadSettings, TransformKind};
+use crate::data::seen::SeenBarcodes;
 use crate::data::tokens::Tokens;
 use crate::key::{ContentHash, DatasetId};
 use crate::model::{Model, ModelInfo};
 use crate::progress::{Observer, Progress};
 use ndarray::Array2;
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -37,6 +39,8 @@ pub struct Embedded {
     pub register: bool,
     /// Whose hidden states make the embedding.
     pub layers: Layers,
+    /// Whether the model was trained on exactly that barcode, by unique barcode `[U]`; `None` where its file does not tell.
+    pub trained_on: Option<Vec<bool>>,
     /// How many different reads were embedded now.
     pub computed: usize,
     /// How many came from the cache.
@@ -50,6 +54,12 @@ impl Embedded {
     /// `barcodes` different barcodes to fit it on allow; see [`default_transform`].
     pub fn transform_for(&self, chosen: Option<TransformKind>, barcodes: usize) -> TransformKind {
         chosen.unwrap_or_else(|| default_transform(self.model.read.transform, barcodes, self.vectors.ncols()))
+    }
+
+    /// How many of the specimens `rows` have a barcode that the model was trained on; `None` where its file does not tell.
+    pub fn count_trained_on(&self, dataset: &Dataset, rows: &[usize]) -> Option<usize> {
+        let known = self.trained_on.as_ref()?;
+        Some(rows.iter().filter(|&&row| known[dataset.unique_of(row)]).count())
     }
 
     /// Writes model and reading into a result's provenance.
@@ -144,6 +154,7 @@ pub fn embed(
         model: model.info().clone(),
         register,
         layers,
+        trained_on: model.seen().map(|seen| which_are_known(dataset, seen)),
         computed: to_do.len(),
         cached,
         seconds: start.elapsed().as_secs_f64(),
@@ -175,6 +186,10 @@ pub fn apply_transform(
 ) -> Result<Array2<f32>, PipelineError> {
     let transformed = transform.apply(vectors.view(), observer).map_err(|error| stop_or(error, "transforming"))?;
     Ok(transformed.into_owned())
+}
+
+fn which_are_known(dataset: &Dataset, seen: &SeenBarcodes) -> Vec<bool> {
+    (0..dataset.unique_len()).into_par_iter().map(|unique| seen.contains(dataset.unique_sequence(unique))).collect()
 }
 
 /// What the model is given: barcodes that differ only in bases which the reading cuts off share a read.

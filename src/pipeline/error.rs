@@ -4,6 +4,7 @@ use crate::data::import::ImportError;
 use crate::data::taxonomy::Field;
 use crate::model::ModelError;
 use crate::progress::Cancelled;
+use crate::train::TrainError;
 use std::path::PathBuf;
 
 /// Why a use case gave no result.
@@ -18,6 +19,9 @@ pub enum PipelineError {
     /// The model could not be read or run.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A run could not begin or go on.
+    #[error(transparent)]
+    Train(#[from] TrainError),
     /// There are no specimens where some are needed.
     #[error("{what}: there are no specimens to work on")]
     Empty {

@@ -109,11 +109,24 @@ pub struct EvaluationRow {
     pub n_species: usize,
 }
 
+/// How much of a split the model knows from its training.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TrainedOn {
+    /// The split.
+    pub split: &'static str,
+    /// Number of its specimens.
+    pub queries: usize,
+    /// How many of them have exactly a barcode that the model was trained on.
+    pub trained_on: usize,
+}
+
 /// The whole table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EvaluationReport {
     /// All numbers.
     pub results: Vec<EvaluationRow>,
+    /// How many queries of each split the model was trained on; empty where its file does not tell.
+    pub trained_on: Vec<TrainedOn>,
     /// Seed of the run.
     pub seed: u64,
     /// Version of this program.
@@ -147,6 +160,7 @@ pub fn evaluate(
     let benchmark = Benchmark::of(dataset, settings.on)?;
     let mut results = Vec::new();
     let mut seconds_by_method = Vec::new();
+    let mut trained_on = Vec::new();
     let mut provenance = Provenance::new(settings.seed, &[dataset]);
     for method in Method::ALL {
         let began = Instant::now();
@@ -163,6 +177,7 @@ pub fn evaluate(
         let transform = run.measure(&mut results, observer)?;
         if let (Method::Model, Some(embedded)) = (method, &embedded) {
             provenance = embedded.describe(provenance).with("transform", transform.unwrap_or_default());
+            trained_on = benchmark.trained_on(embedded);
         }
         seconds_by_method.push((method, began.elapsed().as_secs_f64()));
     }
@@ -172,6 +187,7 @@ pub fn evaluate(
         .with("bootstrap over species", format!("{RESAMPLES} resamples"));
     Ok(EvaluationReport {
         results,
+        trained_on,
         seed: settings.seed.0,
         version: super::provenance::VERSION,
         model_sha256: model.info().sha256.to_string(),
@@ -230,6 +246,15 @@ impl Benchmark {
             seen.iter().chain(&unseen).copied().filter(|&row| bins.code(row).is_some()).collect();
         with_bin.sort_unstable();
         Ok(Self { part, train, seen, unseen, with_bin, on })
+    }
+
+    fn trained_on(&self, embedded: &Embedded) -> Vec<TrainedOn> {
+        let splits = [(self.on.seen(), &self.seen), (self.on.unseen(), &self.unseen)];
+        let known = splits.into_iter().filter_map(|(split, rows)| {
+            let trained_on = embedded.count_trained_on(&self.part, rows)?;
+            Some(TrainedOn { split, queries: rows.len(), trained_on })
+        });
+        known.collect()
     }
 }
 

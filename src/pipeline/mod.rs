@@ -21,6 +21,7 @@ pub mod reconstruct;
 pub mod side;
 pub mod subset;
 pub mod threads;
+pub mod train;
 
 pub use error::PipelineError;
 pub use provenance::Provenance;

@@ -202,7 +202,7 @@ fn check(
 fn draw(model: &Model, read: &TokensInPlace<'_>, settings: &ReconstructSettings, at: usize) -> Vec<bool> {
     let mut rng = settings.seed.stream_at("reconstruct/masks", at as u64);
     let order = MaskOrder::draw(&read.tokens, model.tokenizer(), &mut rng);
-    let order = if model.info().objective.is_causal() { order.sparing_first() } else { order };
+    let order = if model.info().causal { order.sparing_first() } else { order };
     order.mask(settings.ratio)
 }
 

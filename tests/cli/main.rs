@@ -7,3 +7,5 @@ mod contract;
 mod interrupt;
 mod lab;
 mod support;
+#[cfg(unix)]
+mod train;

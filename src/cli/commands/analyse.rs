@@ -108,11 +108,15 @@ fn write_names(
         )),
         _ => watch.remark("no query has a label to compare with"),
     }
+    if let Some(known) = result.trained_on {
+        watch.remark(&format!("the model was trained on {known} of the {} queries", result.calls.len()));
+    }
     facts(
         common,
         watch,
         &serde_json::json!({
             "output": arguments.output,
+            "trained_on": result.trained_on,
             "rank": result.rank,
             "method": result.method,
             "queries": result.calls.len(),

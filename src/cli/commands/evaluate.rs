@@ -55,6 +55,13 @@ fn in_words(report: &EvaluationReport) -> String {
     });
     let _ = writeln!(text, "\n\nmodel {}\ndata  {}", report.model_sha256, report.data_sha256);
     let _ = writeln!(text, "seed {}, version {}, {:.0} s in all", report.seed, report.version, report.seconds);
+    if report.trained_on.is_empty() {
+        text.push_str("- The model's file does not tell which barcodes it was trained on.\n");
+    }
+    report.trained_on.iter().for_each(|known| {
+        let (queries, split) = (known.queries, known.split);
+        let _ = writeln!(text, "- The model was trained on {} of the {queries} barcodes of {split}.", known.trained_on);
+    });
     report.notes.iter().for_each(|note| {
         let _ = writeln!(text, "- {note}");
     });

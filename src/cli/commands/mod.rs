@@ -9,6 +9,7 @@ mod masking;
 mod model;
 mod reconstruct;
 mod simulate;
+mod train;
 
 use super::CommandError;
 use super::args::{CacheCommand, Command, Common};
@@ -29,6 +30,7 @@ pub(super) fn run(command: Command, common: &Common, watch: &Watch) -> Result<u8
         Command::Masking(arguments) => masking::run(&arguments, common, watch)?,
         Command::Reconstruct(arguments) => reconstruct::run(&arguments, common, watch)?,
         Command::Compare(arguments) => compare::run(&arguments, common, watch)?,
+        Command::Train(arguments) => train::train(&arguments, common, watch)?,
         Command::Simulate(arguments) => simulate::simulate(&arguments, common, watch)?,
         Command::Demo(arguments) => simulate::demo(&arguments, common, watch)?,
         Command::Cache(CacheCommand::Clear) => clear_cache(common, watch)?,

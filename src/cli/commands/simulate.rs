@@ -16,7 +16,7 @@ pub(super) fn simulate(arguments: &SimulateArguments, common: &Common, watch: &W
         &serde_json::json!({
             "output": arguments.output,
             "specimens": arguments.specimens,
-            "seed": common.seed,
+            "seed": common.seed(),
             "simulated": true,
         }),
     )

@@ -161,6 +161,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<Assembled, Problem> {
         head: !head.is_empty(),
         objective,
         layer_norm_eps,
+        causal: settings.causal.unwrap_or(objective == Objective::Causal),
         read: settings.read.unwrap_or_default(),
         parameters: encoder.values().map(|tensor| tensor.values.len()).sum(),
         weights: encoder
@@ -195,7 +196,7 @@ pub(in crate::model) fn model_id(info: &ModelInfo, encoder: &BTreeMap<String, St
         "k": info.k, "max_bases": info.max_bases, "special_tokens": info.special_tokens,
         "encoder": info.encoder, "layer_norm_eps": info.layer_norm_eps,
     });
-    if info.objective.is_causal() {
+    if info.causal {
         settings["attention"] = "causal".into();
     }
     let mut parts = vec![settings.to_string().into_bytes()];
@@ -243,13 +244,13 @@ fn measure(source: &dyn TensorSource, names: &Names, root: &str) -> Result<Bert,
 fn decoder_tensors(decoder: &Bert, encoder: &EncoderShape, classes: usize) -> Vec<(String, Vec<usize>)> {
     let below = decoder.tensors.iter().map(|(name, shape)| (format!("{DECODER_ROOT}{name}"), shape.clone()));
     let width = decoder.shape.width;
-    let heads = [
-        ("decoder.classifier.weight", vec![classes, width]),
-        ("decoder.classifier.bias", vec![classes]),
-        ("projection.weight", vec![width, encoder.width]),
-        ("projection.bias", vec![width]),
-    ];
-    below.chain(heads.map(|(name, shape)| (name.to_owned(), shape))).collect()
+    let head = head_tensors("decoder.classifier", classes, width);
+    below.chain(head).chain(head_tensors("projection", width, encoder.width)).collect()
+}
+
+/// Weight and bias of a linear map.
+fn head_tensors(name: &str, outputs: usize, inputs: usize) -> [(String, Vec<usize>); 2] {
+    [(format!("{name}.weight"), vec![outputs, inputs]), (format!("{name}.bias"), vec![outputs])]
 }
 
 fn check_present(
@@ -410,10 +411,11 @@ fn no_encoder(names: &Names) -> Problem {
     ))
 }
 
-/// The tensors that are known and not needed; the others make a warning.
+/// The tensors that are known and not needed; the others make a warning. What a run keeps to go on is no part of the model.
 fn left_over(names: &Names, used: &[String], warnings: &mut Vec<String>) -> Vec<String> {
     let used: std::collections::HashSet<&str> = used.iter().map(String::as_str).collect();
-    let rest = names.0.keys().map(String::as_str).filter(|name| !used.contains(name));
+    let of_run = |name: &str| name.starts_with(super::RUN_PREFIX);
+    let rest = names.0.keys().map(String::as_str).filter(|name| !used.contains(name) && !of_run(name));
     let (known, unknown): (Vec<&str>, Vec<&str>) = rest.partition(|name| is_known(name));
     if !unknown.is_empty() {
         const SHOWN: usize = 8;

@@ -22,13 +22,17 @@ mod settings;
 mod source;
 mod tensors;
 mod torch;
+mod trained;
 
 pub(super) use assemble::model_id;
 pub(super) use head::{TRANSFORM as HEAD_TRANSFORM, WEIGHT as HEAD_WEIGHT};
+pub use trained::{RunFile, Trained};
+
 pub(super) use tensors::{StoredTensor, bert_tensors};
 
 use super::config::{CheckpointLayout, ModelInfo, WeightKind};
 use super::error::{Misshapen, ModelError};
+use crate::data::seen::SeenBarcodes;
 use crate::key::ContentHash;
 use crate::seed::Seed;
 use assemble::{Assembled, Parts, assemble};
@@ -39,10 +43,18 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use torch::TorchFile;
 
 /// Largest settings file that is read; the published ones have some hundred kilobytes.
 const MAX_SETTINGS_BYTES: u64 = 64 << 20;
+
+/// The note within a safetensors file that holds its settings, where no file beside it does.
+const SETTINGS_NOTE: &str = "barcodescope";
+/// Where a file of this program keeps what belongs to the training and not to the model.
+const RUN_PREFIX: &str = "training.";
+/// The tensor that holds the record of the training barcodes.
+const SEEN_TENSOR: &str = "training.seen";
 
 /// A model as read from a file, not yet on a device.
 #[derive(Debug, Clone)]
@@ -51,6 +63,7 @@ pub struct Checkpoint {
     encoder: BTreeMap<String, StoredTensor>,
     decoder: BTreeMap<String, StoredTensor>,
     head: BTreeMap<String, StoredTensor>,
+    seen: Option<Arc<SeenBarcodes>>,
 }
 
 impl Checkpoint {
@@ -115,8 +128,11 @@ impl Checkpoint {
     pub fn bundled() -> Self {
         const WEIGHTS: &[u8] = include_bytes!("../../../models/starter_mae.safetensors");
         const SETTINGS: &str = include_str!("../../../models/starter_mae.json");
-        Self::from_bytes("starter_mae.safetensors", WEIGHTS, Some(SETTINGS), None)
-            .expect("the bundled model is read by the tests")
+        const SEEN: &[u8] = include_bytes!("../../../models/starter_mae.seen");
+        let mut checkpoint = Self::from_bytes("starter_mae.safetensors", WEIGHTS, Some(SETTINGS), None)
+            .expect("the bundled model is read by the tests");
+        checkpoint.seen = Some(Arc::new(SeenBarcodes::from_bytes(SEEN).expect("the record is read by the tests")));
+        checkpoint
     }
 
     /// A checkpoint with these weights that is otherwise as `like` says.
@@ -135,7 +151,7 @@ impl Checkpoint {
         };
         info.id = model_id(&info, &encoder);
         info.sha256 = info.id;
-        Self { info, encoder, decoder: BTreeMap::new(), head: BTreeMap::new() }
+        Self { info, encoder, decoder: BTreeMap::new(), head: BTreeMap::new(), seen: None }
     }
 
     /// What is known about the model.
@@ -158,6 +174,11 @@ impl Checkpoint {
         &self.head
     }
 
+    /// The record of the barcodes that the model was trained on, where the file has one.
+    pub fn seen(&self) -> Option<&Arc<SeenBarcodes>> {
+        self.seen.as_ref()
+    }
+
     fn from_safetensors(
         path: &Path,
         bytes: &[u8],
@@ -166,8 +187,13 @@ impl Checkpoint {
     ) -> Result<Self, ModelError> {
         let mut source = SafetensorsFile::open(bytes).map_err(|problem| problem.at(path))?;
         let origin = Origin { path, sha256: ContentHash::of(bytes), settings, heads };
-        let settings = origin.checked_settings()?;
-        origin.assemble(&mut source, CheckpointLayout::Own, settings)
+        let inside = source.note(SETTINGS_NOTE).map(|text| Beside::parse(path, text)).transpose()?;
+        let settings = origin.checked_settings()?.or(inside.map_or_else(Settings::default, |beside| beside.settings));
+        let seen = source.raw(SEEN_TENSOR).map(SeenBarcodes::from_bytes).transpose();
+        let seen = seen.map_err(|error| Problem::Damaged(error.to_string()).at(path))?;
+        let mut checkpoint = origin.assemble(&mut source, CheckpointLayout::Own, settings)?;
+        checkpoint.seen = seen.map(Arc::new);
+        Ok(checkpoint)
     }
 
     fn from_torch<R: Read + Seek>(reader: R, length: u64, origin: &Origin<'_>) -> Result<Self, ModelError> {
@@ -180,7 +206,7 @@ impl Checkpoint {
 
     fn from_assembled(assembled: Assembled) -> Self {
         let Assembled { info, encoder, decoder, head } = assembled;
-        Self { info, encoder, decoder, head }
+        Self { info, encoder, decoder, head, seen: None }
     }
 }
 

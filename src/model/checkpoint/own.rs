@@ -1,10 +1,11 @@
 //! This program's own layout: safetensors with a JSON file beside them.
 
-use super::safetensors::to_bytes;
-use super::{Checkpoint, ModelError};
+use super::safetensors::{Written, to_bytes};
+use super::{Checkpoint, ModelError, SEEN_TENSOR};
 use crate::key::ContentHash;
 use crate::model::config::Objective;
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -21,18 +22,26 @@ impl Checkpoint {
             let what = "the name of the new file must end in .safetensors".to_owned();
             return Err(ModelError::Settings { path: path.to_owned(), what });
         }
-        let encoder = self.encoder.iter().map(|(name, tensor)| (format!("encoder.{name}"), tensor));
-        let decoder = self.decoder.iter().map(|(name, tensor)| (name.clone(), tensor));
-        let head = self.head.iter().map(|(name, tensor)| (name.clone(), tensor));
-        let weights = to_bytes(encoder.chain(decoder).chain(head));
-        let settings = serde_json::to_string_pretty(&self.settings(&weights)).expect("a JSON value is written as JSON");
+        let weights = to_bytes(&self.written(), &BTreeMap::new());
+        let settings =
+            serde_json::to_string_pretty(&self.settings(Some(&weights))).expect("a JSON value is written as JSON");
         let settings_path = path.with_extension("json");
         write_whole(path, &weights)?;
         write_whole(&settings_path, settings.as_bytes())?;
         Ok(settings_path)
     }
 
-    fn settings(&self, weights: &[u8]) -> Json {
+    /// Everything that a file of the model holds.
+    pub(super) fn written(&self) -> Vec<Written<'_>> {
+        let encoder = self.encoder.iter().map(|(name, tensor)| Written::tensor(format!("encoder.{name}"), tensor));
+        let decoder = self.decoder.iter().map(|(name, tensor)| Written::tensor(name.clone(), tensor));
+        let head = self.head.iter().map(|(name, tensor)| Written::tensor(name.clone(), tensor));
+        let seen = self.seen.iter().map(|seen| Written::bytes(SEEN_TENSOR, seen.to_bytes()));
+        encoder.chain(decoder).chain(head).chain(seen).collect()
+    }
+
+    /// The model's settings as they stand beside its weights, with the hash of the weights file where it is known.
+    pub(super) fn settings(&self, weights: Option<&[u8]>) -> Json {
         let info = &self.info;
         let mut settings = json!({
             "name": info.name,
@@ -52,13 +61,18 @@ impl Checkpoint {
         for (key, value) in &info.training {
             map.entry(key.clone()).or_insert_with(|| value.clone());
         }
-        map.insert("sha256".to_owned(), ContentHash::of(weights).to_string().into());
+        if info.causal {
+            map.insert("attention".to_owned(), "causal".into());
+        }
+        if let Some(weights) = weights {
+            map.insert("sha256".to_owned(), ContentHash::of(weights).to_string().into());
+        }
         settings
     }
 }
 
 /// Writes a file in one step: whoever looks sees the old one or the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     let io = |source| ModelError::Io { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
@@ -70,6 +84,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     }
     let mut file = builder.tempfile_in(folder).map_err(io)?;
     file.write_all(bytes).map_err(io)?;
+    // a name that points to nothing after a power cut would be worse than an old model
+    file.as_file().sync_all().map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::model::config::WeightKind;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorView};
 use safetensors::{SafeTensors, serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Bytes of the header's length at the start of the file.
@@ -34,6 +35,19 @@ impl<'a> SafetensorsFile<'a> {
         });
         let described = described.collect();
         Ok(Self { metadata, data: &bytes[LENGTH_BYTES + header_bytes..], described })
+    }
+}
+
+impl SafetensorsFile<'_> {
+    /// A note in the header.
+    pub(super) fn note(&self, name: &str) -> Option<&str> {
+        self.metadata.metadata().as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// The bytes of a tensor of bytes.
+    pub(super) fn raw(&self, name: &str) -> Option<&[u8]> {
+        let info = self.metadata.info(name).filter(|info| info.dtype == Dtype::U8)?;
+        self.data.get(info.data_offsets.0..info.data_offsets.1)
     }
 }
 
@@ -67,19 +81,36 @@ fn number_of(dtype: Dtype) -> Option<Number> {
     })
 }
 
-/// The bytes of a safetensors file that holds these tensors, each in the number format that it came in.
-pub(super) fn to_bytes<'a>(tensors: impl Iterator<Item = (String, &'a StoredTensor)>) -> Vec<u8> {
-    let narrowed: Vec<(String, Dtype, &[usize], Vec<u8>)> = tensors
-        .map(|(name, tensor)| {
-            let (dtype, bytes) = narrow(tensor);
-            (name, dtype, tensor.shape.as_slice(), bytes)
-        })
-        .collect();
-    let views = narrowed.iter().map(|(name, dtype, shape, bytes)| {
-        let view = TensorView::new(*dtype, shape.to_vec(), bytes).expect("shape and values of a tensor agree");
+/// Something to be written as a tensor.
+pub(super) struct Written<'a> {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> Written<'a> {
+    /// A tensor in the number format that it came in.
+    pub(super) fn tensor(name: String, tensor: &StoredTensor) -> Self {
+        let (dtype, bytes) = narrow(tensor);
+        Self { name, dtype, shape: tensor.shape.clone(), bytes: bytes.into() }
+    }
+
+    /// Plain bytes.
+    pub(super) fn bytes(name: &str, bytes: impl Into<Cow<'a, [u8]>>) -> Self {
+        let bytes = bytes.into();
+        Self { name: name.to_owned(), dtype: Dtype::U8, shape: vec![bytes.len()], bytes }
+    }
+}
+
+/// The bytes of a safetensors file with these tensors and notes.
+pub(super) fn to_bytes(tensors: &[Written<'_>], notes: &BTreeMap<String, String>) -> Vec<u8> {
+    let views = tensors.iter().map(|Written { name, dtype, shape, bytes }| {
+        let view = TensorView::new(*dtype, shape.clone(), bytes).expect("shape and values of a tensor agree");
         (name, view)
     });
-    serialize(views, None).expect("names and shapes of a model fit a header")
+    let notes = (!notes.is_empty()).then(|| notes.clone().into_iter().collect());
+    serialize(views, notes).expect("names and shapes of a model fit a header")
 }
 
 fn narrow(tensor: &StoredTensor) -> (Dtype, Vec<u8>) {

@@ -18,6 +18,7 @@ pub(super) struct Settings {
     pub(super) special_tokens: Option<Vec<String>>,
     pub(super) layer_norm_eps: Option<f64>,
     pub(super) read: Option<ReadSettings>,
+    pub(super) causal: Option<bool>,
     pub(super) sha256: Option<String>,
     /// Dimensions as claimed, by the name of the claim; the weights must agree.
     pub(super) claims: Vec<(&'static str, Dimension, usize)>,
@@ -49,6 +50,7 @@ struct OwnFile {
     layer_norm_eps: Option<f64>,
     activation: Option<String>,
     read: Option<ReadSettings>,
+    attention: Option<String>,
     sha256: Option<String>,
     #[serde(flatten)]
     rest: Map<String, Json>,
@@ -76,6 +78,7 @@ impl Settings {
             special_tokens: file.special_tokens,
             layer_norm_eps: file.layer_norm_eps,
             read: file.read,
+            causal: file.attention.as_deref().map(is_causal).transpose()?,
             sha256: file.sha256,
             claims,
             training: file.rest.into_iter().collect(),
@@ -160,6 +163,7 @@ impl Settings {
             special_tokens: self.special_tokens.or(other.special_tokens),
             layer_norm_eps: self.layer_norm_eps.or(other.layer_norm_eps),
             read: self.read.or(other.read),
+            causal: self.causal.or(other.causal),
             sha256: self.sha256.or(other.sha256),
             claims: self.claims.into_iter().chain(other.claims).collect(),
             training: other.training.into_iter().chain(self.training).collect(),
@@ -174,6 +178,14 @@ fn truthy(value: &Json) -> bool {
         Json::Number(number) => number.as_f64() != Some(0.0),
         Json::String(text) => !text.is_empty(),
         Json::Array(_) | Json::Object(_) => true,
+    }
+}
+
+fn is_causal(attention: &str) -> Result<bool, String> {
+    match attention {
+        "full" => Ok(false),
+        "causal" => Ok(true),
+        other => Err(format!("attention {other}; only full and causal attention are computed")),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn floors(models: &[Model], seed: Seed) -> Result<Vec<Floor>, Pipelin
 
 fn reads_alike(a: &ModelInfo, b: &ModelInfo) -> bool {
     (a.k, a.max_bases, &a.special_tokens, a.encoder) == (b.k, b.max_bases, &b.special_tokens, b.encoder)
-        && (a.read, a.objective.is_causal()) == (b.read, b.objective.is_causal())
+        && (a.read, a.causal) == (b.read, b.causal)
 }
 
 /// The models' names, with the start of their hash where two have the same.

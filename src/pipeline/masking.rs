@@ -209,7 +209,7 @@ pub fn masking(
         queries: sample.queries.len(),
         references: sample.references.len(),
         seconds: start.elapsed().as_secs_f64(),
-        provenance: provenance(dataset, models, &sample, &settings),
+        provenance: provenance(dataset, models, &readers, &sample, &settings),
         notes: notes(&sample, &settings),
     })
 }
@@ -255,7 +255,13 @@ fn measure_reader(
     Ok(())
 }
 
-fn provenance(dataset: &Dataset, models: &[Model], sample: &Sample, settings: &MaskingSettings) -> Provenance {
+fn provenance(
+    dataset: &Dataset,
+    models: &[Model],
+    readers: &[Reader<'_>],
+    sample: &Sample,
+    settings: &MaskingSettings,
+) -> Provenance {
     let joined = |values: Vec<String>| values.join(" ");
     let mut provenance = Provenance::new(settings.seed, &[dataset]);
     if let [model] = models {
@@ -264,6 +270,7 @@ fn provenance(dataset: &Dataset, models: &[Model], sample: &Sample, settings: &M
     let hashes = models.iter().map(|model| format!("{} ({})", model.info().name, model.info().sha256)).collect();
     provenance
         .with("models", joined(hashes))
+        .with("transforms", joined(readers.iter().map(Reader::describe_transform).collect()))
         .with("masking ratios", joined(settings.ratios.iter().map(f64::to_string).collect()))
         .with("masking modes", joined(settings.modes.iter().map(MaskMode::to_string).collect()))
         .with("mask seeds", joined(settings.draws().iter().map(|seed| seed.0.to_string()).collect()))
@@ -286,7 +293,7 @@ fn notes(sample: &Sample, settings: &MaskingSettings) -> Vec<String> {
          distance that the data suggest, told nothing; it is missing where they suggest none."
             .to_owned(),
         "drift: mean cosine distance of a query from its unmasked self, under the transform fitted on the unmasked references; the \
-         other tasks fit it on the masked references."
+         other tasks fit it on the masked references. Drifts of models compare only where it whitens."
             .to_owned(),
         "random: an untrained encoder of the same shape, read alike. kmer: 6-mer counts of the bases that the first model's tokens \
          cover, without those of masked tokens."

@@ -15,6 +15,7 @@ const DRAWN: [(&str, &str, &str); 5] = [
     ("drift", "cosine_distance", "drift from the unmasked"),
 ];
 const COUNTS_COLOUR: Rgb = [27, 31, 36];
+const UNTRAINED_COLOUR: Rgb = [128, 136, 144];
 
 /// Modes from left to right, tasks from top to bottom; means over the mask draws with the means of their intervals. The counts,
 /// which are read in the mode `drop` only, stand in every column.
@@ -45,11 +46,13 @@ pub fn masking_figure(report: &MaskingReport) -> Figure {
     curves(&CurvesFigure {
         title: "Reading under masking".to_owned(),
         subtitle: format!(
-            "{} queries, {} references; means of {draws} mask draws, bands: 95 % by bootstrap over species",
-            report.queries, report.references,
+            "{} queries, {} references; means over {draws} mask draw{}, bands: 95 % by bootstrap over species",
+            report.queries,
+            report.references,
+            if draws == 1 { "" } else { "s" },
         ),
         x_title: "masked share".to_owned(),
-        x_range: [0.0, ratios.fold(0.1, f64::max)],
+        x_range: [0.0, fifths(ratios.fold(0.0, f64::max))],
         columns: modes.len(),
         panels: panels.collect(),
         series: models.iter().enumerate().map(|(at, model)| series(at, *model)).collect(),
@@ -69,10 +72,15 @@ fn curves_of(points: &[&MaskingPoint], models: &[(&str, Option<Objective>)], mod
     models.iter().enumerate().map(of_model).collect()
 }
 
-/// From 0 to the top of the highest interval, in steps of a fifth; at least to a fifth, and to 1 where that is near.
+/// From 0 to the top of the highest interval, in steps of a fifth.
 fn range_of(points: &[&MaskingPoint]) -> [f64; 2] {
     let top = points.iter().map(|point| point.ci95.map_or(point.mean, |[_, high]| high)).fold(0.0, f64::max);
-    [0.0, (top * 5.0).ceil().max(1.0) / 5.0]
+    [0.0, fifths(top)]
+}
+
+/// The next fifth above, so that the axis has round numbers.
+fn fifths(value: f64) -> f64 {
+    (value * 5.0).ceil().max(1.0) / 5.0
 }
 
 fn series(at: usize, (name, objective): (&str, Option<Objective>)) -> Series {
@@ -84,7 +92,7 @@ fn series(at: usize, (name, objective): (&str, Option<Objective>)) -> Series {
         None if name == KMER => Series { name: "6-mer counts".to_owned(), colour: COUNTS_COLOUR, dashed: true },
         None => {
             let like = name.strip_prefix(RANDOM).unwrap_or_default();
-            Series { name: format!("untrained encoder{like}"), colour: Shade::Light.unlabelled(), dashed: true }
+            Series { name: format!("untrained encoder{like}"), colour: UNTRAINED_COLOUR, dashed: true }
         }
     }
 }

@@ -91,6 +91,11 @@ impl<'a> Reader<'a> {
         Self { name: KMER.to_owned(), objective: None, transform, model, barcodes, kind: Kind::Counts }
     }
 
+    /// Its name and what is done to its vectors.
+    pub(super) fn describe_transform(&self) -> String {
+        format!("{}: {}", self.name, self.transform)
+    }
+
     /// Whether it can read in this mode: to counts, a masked token is a missing one.
     pub(super) fn reads(&self, mode: MaskMode) -> bool {
         self.kind != Kind::Counts || mode == MaskMode::Drop

@@ -134,20 +134,29 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 /// # Panics
 /// When `hits` and `groups` differ in length.
 pub fn bootstrap_interval(hits: &[bool], groups: &[u32], resamples: usize, seed: Seed) -> Option<[f64; 2]> {
+    let values: Vec<f64> = hits.iter().map(|&hit| f64::from(u8::from(hit))).collect();
+    bootstrap_mean_interval(&values, groups, resamples, seed)
+}
+
+/// The 95 % interval of a mean of `values` `[N]`, by the same bootstrap. `None` where there is no value.
+///
+/// # Panics
+/// When `values` and `groups` differ in length.
+pub fn bootstrap_mean_interval(values: &[f64], groups: &[u32], resamples: usize, seed: Seed) -> Option<[f64; 2]> {
     let (group_of, group_count) = dense_groups(groups.iter().map(|&group| Some(group)));
-    assert_eq!(hits.len(), group_of.len(), "one group per query");
-    let mut tallies = vec![(0u64, 0u64); group_count];
-    for (&hit, &group) in hits.iter().zip(&group_of) {
-        tallies[group].0 += u64::from(hit);
+    assert_eq!(values.len(), group_of.len(), "one group per query");
+    let mut tallies = vec![(0.0, 0u64); group_count];
+    for (&value, &group) in values.iter().zip(&group_of) {
+        tallies[group].0 += value;
         tallies[group].1 += 1;
     }
-    let share = |drawn: &[u32]| {
-        let (hit, all) = drawn.iter().zip(&tallies).fold((0, 0), |(hit, all), (&times, tally)| {
-            (hit + u64::from(times) * tally.0, all + u64::from(times) * tally.1)
+    let mean = |drawn: &[u32]| {
+        let (sum, all) = drawn.iter().zip(&tallies).fold((0.0, 0), |(sum, all), (&times, tally)| {
+            (sum + f64::from(times) * tally.0, all + u64::from(times) * tally.1)
         });
-        hit as f64 / all as f64
+        sum / all as f64
     };
-    interval(resample(group_count, resamples, seed, &Silent, share).ok()?)
+    interval(resample(group_count, resamples, seed, &Silent, mean).ok()?)
 }
 
 /// 95 % intervals of [`Scores`], each from the 2.5 to the 97.5 percentile of the resamples.
@@ -358,6 +367,19 @@ mod tests {
             bootstrap_interval(&hits, &species, 1000, Seed(1)),
             bootstrap_interval(&hits, &species, 1000, Seed(1))
         );
+    }
+
+    #[test]
+    fn the_interval_of_a_mean_is_that_of_its_share_stretched() {
+        let hits: Vec<bool> = (0..300).map(|i| i % 3 == 0).collect();
+        let groups: Vec<u32> = (0..300).map(|i| i / 7).collect();
+        let values: Vec<f64> = hits.iter().map(|&hit| if hit { 5.0 } else { 1.0 }).collect();
+        let share = bootstrap_interval(&hits, &groups, 400, Seed(2)).unwrap();
+        let mean = bootstrap_mean_interval(&values, &groups, 400, Seed(2)).unwrap();
+        for (mean, share) in mean.into_iter().zip(share) {
+            assert!((mean - (1.0 + 4.0 * share)).abs() < 1e-12, "{mean} and {share}");
+        }
+        assert_eq!(bootstrap_mean_interval(&[], &[], 10, Seed(1)), None);
     }
 
     #[test]

@@ -12,5 +12,6 @@ pub mod kmer;
 pub mod knn;
 pub mod metrics;
 pub mod pca;
+pub mod procrustes;
 pub mod transform;
 pub mod umap;

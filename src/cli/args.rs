@@ -1,5 +1,9 @@
 //! What can be said on the command line. The doc comments are the help text.
 
+mod lab;
+
+pub(super) use lab::{CompareArguments, MaskingArguments, ReconstructArguments};
+
 use crate::data::reading::{Layers, TransformKind};
 use crate::data::taxonomy::Field;
 use crate::model::{DeviceChoice, Precision};
@@ -131,6 +135,12 @@ pub enum Command {
     Project(ProjectArguments),
     /// Measure model and baselines on a benchmark file with splits
     Evaluate(EvaluateArguments),
+    /// Measure models on barcodes parts of which are hidden
+    Masking(MaskingArguments),
+    /// Let a model guess masked k-mers
+    Reconstruct(ReconstructArguments),
+    /// Measure several models on a benchmark file, in one table
+    Compare(CompareArguments),
     /// Train a model on barcodes, or go on with a run
     Train(Box<TrainArguments>),
     /// Write simulated barcodes with known truth
@@ -471,6 +481,17 @@ mod tests {
     }
 
     #[test]
+    fn models_are_a_folder_everywhere_but_where_they_are_compared() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap();
+        let parsed = parse("barcodescope embed a.fa -o o.csv --models folder");
+        assert_eq!(parsed.common.models, Some(PathBuf::from("folder")));
+        let parsed = parse("barcodescope masking a.csv --models a.pt,b -o o.csv --ratios 0,0.5 --modes drop");
+        let Some(Command::Masking(masking)) = parsed.command else { panic!("another command") };
+        assert_eq!(masking.models, [PathBuf::from("a.pt"), PathBuf::from("b")]);
+        assert_eq!((masking.ratios, masking.modes), (vec![0.0, 0.5], vec![crate::data::masking::MaskMode::Drop]));
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for line in [
             "barcodescope check",
@@ -480,6 +501,8 @@ mod tests {
             "barcodescope classify --reference a --query b -k 0 -o o.csv",
             "barcodescope cluster a --clusters some -o o.csv",
             "barcodescope project a -o o.csv --neighbors 1",
+            "barcodescope masking a -o o.csv --ratios 0.5,0.95",
+            "barcodescope masking a -o o.csv --modes some",
             "barcodescope train a.fa",
             "barcodescope train a.fa --out d --minutes 5 --steps 7",
             "barcodescope train a.fa --out d --mask-ratio half",

@@ -13,6 +13,9 @@ use crate::pipeline::embed::{EmbedSettings, Embedded, embed};
 use crate::seed::Seed;
 use std::path::{Path, PathBuf};
 
+/// Stands for the model in the program among several.
+const BUNDLED: &str = "bundled";
+
 impl Common {
     pub(super) fn seed(&self) -> Seed {
         self.seed.map_or_else(Seed::default, Seed)
@@ -37,7 +40,20 @@ impl Common {
 
     /// The model that was asked for, else the bundled one.
     pub(super) fn open_model(&self, watch: &Watch) -> Result<Model, CommandError> {
-        let model = match &self.model {
+        self.open(self.model.as_deref(), watch)
+    }
+
+    /// Several models by path or name, [`BUNDLED`] for the one in the program; without any, that of [`Self::open_model`].
+    pub(super) fn open_models(&self, wanted: &[PathBuf], watch: &Watch) -> Result<Vec<Model>, CommandError> {
+        if wanted.is_empty() {
+            return Ok(vec![self.open_model(watch)?]);
+        }
+        let named = |wanted: &PathBuf| (wanted.as_os_str() != BUNDLED || wanted.exists()).then_some(wanted.clone());
+        wanted.iter().map(|wanted| self.open(named(wanted).as_deref(), watch)).collect()
+    }
+
+    fn open(&self, wanted: Option<&Path>, watch: &Watch) -> Result<Model, CommandError> {
+        let model = match wanted {
             None => Model::bundled(&self.device())?,
             Some(wanted) => {
                 let precision = self.precision.unwrap_or_default();

@@ -5,6 +5,7 @@ pub mod frame;
 pub mod genetic_code;
 pub mod import;
 pub mod iupac;
+pub mod masking;
 pub mod reading;
 pub mod seen;
 pub mod simulate;

@@ -52,6 +52,17 @@ pub struct Tokens {
     pub first_position: u32,
 }
 
+/// Tokens, and the bases that they were cut from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokensInPlace<'a> {
+    /// The tokens.
+    pub tokens: Tokens,
+    /// The barcode as it was read: turned to the strand that fits the frame.
+    pub bases: Cow<'a, [u8]>,
+    /// Index in `bases` of the first base of the first token; the others follow without gaps, k bases each.
+    pub first_base: usize,
+}
+
 impl Tokenizer {
     /// Longest supported k-mer: 4^10 is a table of a million.
     pub const MAX_K: usize = 10;
@@ -106,6 +117,17 @@ impl Tokenizer {
     /// Id of `[UNK]`.
     pub fn unknown(&self) -> u32 {
         self.unknown
+    }
+
+    /// Whether an id stands for no k-mer.
+    pub fn is_special(&self, id: u32) -> bool {
+        (id as usize) < self.special_tokens.len()
+    }
+
+    /// The k-mer of an id; `None` for a special token and for ids beyond the vocabulary.
+    pub fn kmer(&self, id: u32) -> Option<Vec<u8>> {
+        let rank = (id as usize).checked_sub(self.special_tokens.len()).filter(|rank| rank >> (2 * self.k) == 0)?;
+        Some((0..self.k).rev().map(|place| b"ACGT"[rank >> (2 * place) & 3]).collect())
     }
 
     /// Number of token ids: special tokens and 4^k k-mers.
@@ -167,7 +189,25 @@ impl Tokenizer {
     /// What [`Self::read_registered`] reads of a sequence: its bases from the first k-mer boundary of the frame on, and the
     /// position of their first token. The whole sequence and 0 where less than one k-mer is left.
     pub fn registered_part<'a>(&self, sequence: &'a [u8], at: &Registration) -> (Cow<'a, [u8]>, u32) {
-        let mut bases: Cow<'a, [u8]> = match at.strand {
+        let (mut bases, first_base, first_token) = self.place(sequence, at);
+        match &mut bases {
+            Cow::Borrowed(bases) => *bases = &bases[first_base..],
+            Cow::Owned(bases) => drop(bases.drain(..first_base)),
+        }
+        (bases, first_token)
+    }
+
+    /// The tokens as [`Self::read_registered`] reads them, or as [`Self::read`] does without a registration, and the bases that
+    /// they were cut from.
+    pub fn read_in_place<'a>(&self, sequence: &'a [u8], at: Option<&Registration>) -> TokensInPlace<'a> {
+        let (bases, first_base, first_token) = at.map_or((sequence.into(), 0, 0), |at| self.place(sequence, at));
+        TokensInPlace { tokens: self.read_from(&bases[first_base..], first_token), bases, first_base }
+    }
+
+    /// A sequence turned to the strand of its registration, the index of the first base of its first k-mer in the frame, and the
+    /// position of that k-mer. The sequence as it is where less than one k-mer is left.
+    fn place<'a>(&self, sequence: &'a [u8], at: &Registration) -> (Cow<'a, [u8]>, usize, u32) {
+        let bases: Cow<'a, [u8]> = match at.strand {
             Strand::Forward => sequence.into(),
             Strand::Reverse => reverse_complement(sequence).into(),
         };
@@ -176,13 +216,9 @@ impl Tokenizer {
         let cut = usize::try_from((first_token * self.k) as i64 - i64::from(at.start)).unwrap_or(usize::MAX);
         let left = bases.len().saturating_sub(cut) / self.k;
         if left == 0 || first_token >= self.max_tokens() {
-            return (sequence.into(), 0);
+            return (sequence.into(), 0, 0);
         }
-        match &mut bases {
-            Cow::Borrowed(bases) => *bases = &bases[cut..],
-            Cow::Owned(bases) => drop(bases.drain(..cut)),
-        }
-        (bases, first_token as u32)
+        (bases, cut, first_token as u32)
     }
 
     /// The tokens of bases whose first token has a known position.
@@ -279,6 +315,39 @@ mod tests {
         }
         for start in [i32::MIN, i32::MAX] {
             assert_eq!(tokenizer.read_registered(b"", &at(start, Strand::Reverse)), Tokens::default());
+        }
+    }
+
+    #[test]
+    fn ids_lead_back_to_their_kmers_and_tokens_to_their_bases() {
+        for special in [&SPECIAL_TOKENS[..], &LEGACY_SPECIAL_TOKENS[..]] {
+            let tokenizer = Tokenizer::new(3, DEFAULT_MAX_BASES, special).unwrap();
+            for id in 0..tokenizer.vocabulary() as u32 {
+                assert_eq!(tokenizer.is_special(id), (id as usize) < special.len());
+                match tokenizer.kmer(id) {
+                    None => assert!(tokenizer.is_special(id)),
+                    Some(kmer) => assert_eq!(tokenizer.id(&kmer), id),
+                }
+            }
+            assert_eq!(tokenizer.kmer(tokenizer.vocabulary() as u32), None);
+        }
+        let tokenizer = tokenizer(4);
+        let sequence = b"TTGACCANAGTGGTCATTACGAGTT";
+        for at in [
+            None,
+            Some(at(0, Strand::Forward)),
+            Some(at(6, Strand::Reverse)),
+            Some(at(-3, Strand::Reverse)),
+            Some(at(9, Strand::Forward)),
+            Some(at(700, Strand::Forward)),
+        ] {
+            let found = tokenizer.read_in_place(sequence, at.as_ref());
+            let expected = at.map_or_else(|| tokenizer.read(sequence), |at| tokenizer.read_registered(sequence, &at));
+            assert_eq!(found.tokens, expected);
+            for (index, &id) in found.tokens.ids.iter().enumerate() {
+                let bases = &found.bases[found.first_base + 4 * index..][..4];
+                assert_eq!(tokenizer.id(bases), id, "{at:?}");
+            }
         }
     }
 

@@ -63,6 +63,45 @@ impl fmt::Display for CheckpointLayout {
     }
 }
 
+/// What a model was trained to do; it decides how its encoder sees a barcode and how its guesses are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// Masked autoencoder: the encoder never sees `[MASK]`, a decoder fills in what is masked.
+    Mae,
+    /// Masked language model: `[MASK]` in the encoder's input, an output layer on top of it.
+    Mlm,
+    /// Causal language model: every token attends to itself and to those before it, the next k-mer is guessed.
+    Causal,
+    /// The file does not tell.
+    #[default]
+    Unknown,
+}
+
+impl Objective {
+    /// The name in files.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Mae => "mae",
+            Self::Mlm => "mlm",
+            Self::Causal => "causal",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// From its name in files; any other text is an objective that this program does not know.
+    pub(super) fn of_key(text: &str) -> Self {
+        let known = [Self::Mae, Self::Mlm, Self::Causal];
+        known.into_iter().find(|objective| objective.key() == text).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Objective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
 /// How the weights are stored in the file. They are computed with in 32 bits on the CPU, whatever the file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -98,6 +137,10 @@ pub struct ModelInfo {
     pub encoder: EncoderShape,
     /// Dimensions of the masked autoencoder's decoder, where the file holds one.
     pub decoder: Option<EncoderShape>,
+    /// Whether the file holds an output layer from the encoder to k-mers, as language models have.
+    pub head: bool,
+    /// What the model was trained to do.
+    pub objective: Objective,
     /// Layer norm's epsilon.
     pub layer_norm_eps: f64,
     /// Whether a token sees only itself and those before it: a causal language model.
@@ -108,7 +151,7 @@ pub struct ModelInfo {
     pub parameters: usize,
     /// How the file stores them.
     pub weights: WeightKind,
-    /// Tensors that are known and not needed for reading: poolers, classifiers, heads, position numbers.
+    /// Tensors that are known and not needed: poolers, classifiers of taxa, position numbers.
     pub ignored_tensors: Vec<String>,
     /// What the user should know.
     pub warnings: Vec<String>,

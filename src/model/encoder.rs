@@ -1,16 +1,15 @@
-//! The BERT encoder (Devlin et al. 2019, as in Transformers' `BertModel`) and its pooled embeddings.
+//! A BERT (Devlin et al. 2019, as in Transformers' `BertModel`) and its pooled embeddings.
 //!
 //! Sequences are packed: the tokens of a batch stand one after another in `[N, D]`, without padding, so nothing is computed
 //! that does not count and no sequence sees another.
 
-use super::checkpoint::StoredTensor;
-use super::config::{EncoderShape, ModelInfo};
+use super::config::EncoderShape;
 use super::kernels::with_values;
-use super::layers::{Embeddings, FeedForward, Linear, Output, Weights, attention};
+use super::layers::{Attending, Embeddings, FeedForward, Linear, Output, Weights, attention};
+use crate::data::masking::MaskMode;
 use crate::data::reading::Layers;
 use crate::data::tokens::Tokens;
 use candle_core::{DType, Device, Result, Tensor};
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Names of a layer's parts, below `encoder.layer.N`.
@@ -36,28 +35,21 @@ pub(super) struct Encoder {
 
 impl Encoder {
     /// Moves the weights to the device. Names and shapes were checked when the checkpoint was read.
-    pub(super) fn new(
-        tensors: &BTreeMap<String, StoredTensor>,
-        info: &ModelInfo,
-        device: &Device,
-        dtype: DType,
-    ) -> Result<Self> {
-        let (shape, eps) = (info.encoder, info.layer_norm_eps);
-        let weights = Weights { tensors, device, dtype };
+    pub(super) fn new(weights: &Weights<'_>, shape: EncoderShape, eps: f64, causal: bool) -> Result<Self> {
         let layer = |index: usize| {
             let name = |part: &str| format!("encoder.layer.{index}.{part}");
             Ok(Layer {
-                query_key_value: Linear::joined(&weights, &QUERY_KEY_VALUE.map(name))?,
-                attention_output: Output::new(&weights, &name("attention.output"), eps)?,
-                feed_forward: FeedForward::new(&weights, &format!("encoder.layer.{index}"), eps)?,
+                query_key_value: Linear::joined(weights, &QUERY_KEY_VALUE.map(name))?,
+                attention_output: Output::new(weights, &name("attention.output"), eps)?,
+                feed_forward: FeedForward::new(weights, &format!("encoder.layer.{index}"), eps)?,
             })
         };
         Ok(Self {
-            embeddings: Embeddings::new(&weights, eps)?,
+            embeddings: Embeddings::new(weights, eps)?,
             layers: (0..shape.layers).map(layer).collect::<Result<_>>()?,
             shape,
-            causal: info.causal,
-            device: device.clone(),
+            causal,
+            device: weights.device.clone(),
         })
     }
 
@@ -67,79 +59,141 @@ impl Encoder {
     }
 
     /// Writes the embedding of every barcode into its row of `out`, `[B, width]` row-major, with `width` that of `layers`.
-    pub(super) fn embed(&self, batch: &[&Tokens], layers: Layers, out: &mut [f32]) -> Result<()> {
+    pub(super) fn embed(&self, batch: &[Given], layers: Layers, out: &mut [f32]) -> Result<()> {
         let packed = Packed::new(batch, &self.device)?;
         let width = self.shape.width;
         let joined = match layers {
             Layers::Last => width,
             Layers::All => width * (self.shape.layers + 1),
         };
-        self.forward(&packed, |depth, hidden| {
+        self.read(&packed, |depth, hidden| {
             let at = match layers {
                 Layers::Last if depth == self.shape.layers => 0,
                 Layers::Last => return Ok(()),
                 Layers::All => depth * width,
             };
             let parts = out.chunks_exact_mut(joined).map(|row| &mut row[at..at + width]);
-            mean_pool(hidden, &packed.sequences, parts)?;
+            mean_pool(hidden, &packed, parts)?;
             if layers == Layers::All {
                 out.chunks_exact_mut(joined).for_each(|row| scale_to_unit_length(&mut row[at..at + width]));
             }
             Ok(())
-        })
+        })?;
+        Ok(())
     }
 
-    /// Shows the hidden states `[N, D]` of every depth: 0 is the embedding layer, `L` the last layer.
-    fn forward(&self, packed: &Packed, mut show: impl FnMut(usize, &Tensor) -> Result<()>) -> Result<()> {
-        let mut hidden = self.embeddings.forward(&packed.ids, &packed.positions)?;
+    /// The embedding of one word, `[1, D]`.
+    pub(super) fn word(&self, id: u32) -> Result<Tensor> {
+        self.embeddings.word(id)
+    }
+
+    /// The last hidden states of all tokens, `[N, D]`.
+    pub(super) fn last_hidden(&self, packed: &Packed) -> Result<Tensor> {
+        self.read(packed, |_, _| Ok(()))
+    }
+
+    /// The last hidden states of `rows` `[N, D]`, which stand where the embeddings of words do.
+    pub(super) fn last_hidden_of_rows(&self, rows: &Tensor, packed: &Packed) -> Result<Tensor> {
+        self.forward(self.embeddings.forward_rows(rows, &packed.positions)?, packed, |_, _| Ok(()))
+    }
+
+    fn read(&self, packed: &Packed, show: impl FnMut(usize, &Tensor) -> Result<()>) -> Result<Tensor> {
+        self.forward(self.embeddings.forward(&packed.ids, &packed.positions)?, packed, show)
+    }
+
+    /// Shows the hidden states `[N, D]` of every depth (0 is the embedding layer, `L` the last layer) and answers the last.
+    fn forward(
+        &self,
+        mut hidden: Tensor,
+        packed: &Packed,
+        mut show: impl FnMut(usize, &Tensor) -> Result<()>,
+    ) -> Result<Tensor> {
+        let attending = Attending { heads: self.shape.heads, causal: self.causal, sequences: &packed.sequences };
         show(0, &hidden)?;
         for (index, layer) in self.layers.iter().enumerate() {
             let joined = layer.query_key_value.forward(&hidden)?;
-            let attended = attention(&joined, self.shape.heads, &packed.sequences, self.causal)?;
+            let attended = attention(&joined, &attending)?;
             let attended = layer.attention_output.forward(&attended, &hidden)?;
             hidden = layer.feed_forward.forward(&attended)?;
             show(index + 1, &hidden)?;
         }
-        Ok(())
+        Ok(hidden)
     }
 }
 
-/// Token ids and positions of several barcodes, one after another.
-struct Packed {
+/// What the encoder is given of one barcode, `[T]` each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Given {
+    pub(super) ids: Vec<u32>,
+    pub(super) positions: Vec<u32>,
+    /// Whether each token counts in the mean.
+    pub(super) pooled: Vec<bool>,
+}
+
+impl Given {
+    /// All tokens of a barcode.
+    pub(super) fn whole(tokens: &Tokens) -> Self {
+        let length = tokens.ids.len();
+        let positions = (0..length as u32).map(|at| tokens.first_position + at);
+        Self { ids: tokens.ids.clone(), positions: positions.collect(), pooled: vec![true; length] }
+    }
+
+    /// A barcode some of whose tokens are `masked`, `[T]`.
+    pub(super) fn masked(tokens: &Tokens, masked: &[bool], mode: MaskMode, mask: u32) -> Self {
+        let mut given = Self::whole(tokens);
+        if mode == MaskMode::Drop {
+            let mut seen = masked.iter().map(|masked| !masked);
+            given.ids.retain(|_| seen.next() == Some(true));
+            let mut seen = masked.iter().map(|masked| !masked);
+            given.positions.retain(|_| seen.next() == Some(true));
+            given.pooled.truncate(given.ids.len());
+            return given;
+        }
+        given.ids.iter_mut().zip(masked).filter(|(_, masked)| **masked).for_each(|(id, _)| *id = mask);
+        if mode == MaskMode::Mask {
+            given.pooled.copy_from_slice(masked);
+        }
+        given
+    }
+}
+
+/// Tokens of several barcodes, one after another.
+pub(super) struct Packed {
     ids: Tensor,
     positions: Tensor,
-    sequences: Vec<Range<usize>>,
+    pooled: Vec<bool>,
+    pub(super) sequences: Vec<Range<usize>>,
 }
 
 impl Packed {
-    fn new(batch: &[&Tokens], device: &Device) -> Result<Self> {
-        let ids = batch.iter().flat_map(|tokens| tokens.ids.iter().copied());
-        let positions =
-            batch.iter().flat_map(|tokens| (0..tokens.ids.len() as u32).map(|at| tokens.first_position + at));
-        let sequences = batch.iter().scan(0, |end, tokens| {
+    pub(super) fn new(batch: &[Given], device: &Device) -> Result<Self> {
+        let sequences = batch.iter().scan(0, |end, given| {
             let start = *end;
-            *end += tokens.ids.len();
+            *end += given.ids.len();
             Some(start..*end)
         });
         Ok(Self {
-            ids: Tensor::from_iter(ids, device)?,
-            positions: Tensor::from_iter(positions, device)?,
+            ids: Tensor::from_iter(batch.iter().flat_map(|given| given.ids.iter().copied()), device)?,
+            positions: Tensor::from_iter(batch.iter().flat_map(|given| given.positions.iter().copied()), device)?,
+            pooled: batch.iter().flat_map(|given| given.pooled.iter().copied()).collect(),
             sequences: sequences.collect(),
         })
     }
 }
 
-/// The mean over each sequence's tokens.
-fn mean_pool<'a>(hidden: &Tensor, sequences: &[Range<usize>], out: impl Iterator<Item = &'a mut [f32]>) -> Result<()> {
+/// The mean over each sequence's tokens that count.
+fn mean_pool<'a>(hidden: &Tensor, packed: &Packed, out: impl Iterator<Item = &'a mut [f32]>) -> Result<()> {
     let hidden = hidden.to_dtype(DType::F32)?.to_device(&Device::Cpu)?;
     let width = hidden.dim(1)?;
     with_values(&hidden, |hidden| {
-        for (tokens, mean) in sequences.iter().zip(out) {
+        for (tokens, mean) in packed.sequences.iter().zip(out) {
             mean.fill(0.0);
-            for row in hidden[tokens.start * width..tokens.end * width].chunks_exact(width) {
-                mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+            let mut counted = 0;
+            for at in tokens.clone().filter(|&at| packed.pooled[at]) {
+                mean.iter_mut().zip(&hidden[at * width..(at + 1) * width]).for_each(|(sum, value)| *sum += value);
+                counted += 1;
             }
-            let share = 1.0 / tokens.len() as f32;
+            let share = 1.0 / counted as f32;
             mean.iter_mut().for_each(|sum| *sum *= share);
         }
         Ok(())
@@ -164,25 +218,33 @@ mod tests {
     fn the_way_of_gpus_agrees_with_the_way_of_the_cpu() {
         let checkpoint = Checkpoint::bundled();
         let info = checkpoint.info();
-        let on = |dtype| Encoder::new(checkpoint.encoder(), info, &Device::Cpu, dtype).unwrap();
+        let on = |dtype, causal| {
+            let weights = Weights { tensors: checkpoint.encoder(), root: "", device: &Device::Cpu, dtype };
+            Encoder::new(&weights, info.encoder, info.layer_norm_eps, causal).unwrap()
+        };
         let batch: Vec<Tokens> = [(3, 50), (0, 1), (0, 110), (109, 1), (17, 64)]
             .map(|(first_position, length)| Tokens {
                 ids: (0..length).map(|i| i * 37 % 4098).collect(),
                 first_position,
             })
             .into();
-        let batch: Vec<&Tokens> = batch.iter().collect();
-        for (layers, width) in [(Layers::Last, 256), (Layers::All, 1280)] {
+        let batch: Vec<Given> = batch.iter().map(Given::whole).collect();
+        for (layers, width, causal) in
+            [(Layers::Last, 256, false), (Layers::All, 1280, false), (Layers::All, 1280, true)]
+        {
             let embed = |dtype| {
                 let mut vectors = vec![0.0f32; batch.len() * width];
-                on(dtype).embed(&batch, layers, &mut vectors).unwrap();
+                on(dtype, causal).embed(&batch, layers, &mut vectors).unwrap();
                 vectors
             };
             let (fused, twin) = (embed(DType::F32), embed(DType::F64));
             for (row, (fused, twin)) in fused.chunks(width).zip(twin.chunks(width)).enumerate() {
                 let largest = twin.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
                 let difference = fused.iter().zip(twin).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
-                assert!(difference < 1e-5 * largest, "{layers}, row {row}: {difference:e} of {largest}");
+                assert!(
+                    difference < 1e-5 * largest,
+                    "{layers}, causal {causal}, row {row}: {difference:e} of {largest}"
+                );
             }
         }
     }

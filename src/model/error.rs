@@ -92,6 +92,23 @@ pub enum ModelError {
         /// Index in the batch.
         row: usize,
     },
+    /// A mask that does not fit its barcode, or the way of reading.
+    #[error("barcode {row} of the batch can't be read masked: {what}")]
+    Mask {
+        /// Index in the batch.
+        row: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// A model that can't guess masked k-mers.
+    #[error(
+        "the model '{model}' holds its encoder alone, as published BarcodeMAE files do, and can't guess masked k-mers; take one \
+         with a decoder or an output layer: the bundled model, one trained with this program, or an encoder-only baseline (MLM)"
+    )]
+    NoGuesses {
+        /// The model's name.
+        model: String,
+    },
     /// A device that was asked for by name and can't be had.
     #[error("{0}")]
     Device(String),

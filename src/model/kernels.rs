@@ -136,7 +136,7 @@ impl WithSimd for Softmax<'_> {
 }
 
 /// Multi-head attention of packed sequences: `qkv` is `[N, 3D]` (queries, keys, values), the answer `[N, D]`. Every sequence
-/// attends to its own tokens, so there is no padding and no mask.
+/// attends to its own tokens, so there is no padding.
 fn attend(qkv: &[f32], attended: &mut [f32], width: usize, attention: &PackedAttention<'_>) {
     let &PackedAttention { heads, sequences, causal } = attention;
     let head_width = width / heads;

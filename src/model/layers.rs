@@ -11,6 +11,8 @@ use std::ops::Range;
 /// Takes tensors by name, moves them to a device and joins them.
 pub(super) struct Weights<'a> {
     pub(super) tensors: &'a BTreeMap<String, StoredTensor>,
+    /// What stands before every name.
+    pub(super) root: &'a str,
     pub(super) device: &'a Device,
     pub(super) dtype: DType,
 }
@@ -18,7 +20,7 @@ pub(super) struct Weights<'a> {
 impl Weights<'_> {
     /// A tensor as it is.
     pub(super) fn tensor(&self, name: &str) -> Result<Tensor> {
-        let stored = &self.tensors[name];
+        let stored = &self.tensors[&format!("{}{name}", self.root)];
         Tensor::from_slice(&stored.values, stored.shape.as_slice(), self.device)?.to_dtype(self.dtype)
     }
 }
@@ -60,14 +62,14 @@ impl Linear {
 
 /// Layer norm over the width.
 #[derive(Debug, Clone)]
-struct LayerNorm {
+pub(super) struct LayerNorm {
     scale: Tensor,
     shift: Tensor,
     eps: f32,
 }
 
 impl LayerNorm {
-    fn new(weights: &Weights<'_>, name: &str, eps: f64) -> Result<Self> {
+    pub(super) fn new(weights: &Weights<'_>, name: &str, eps: f64) -> Result<Self> {
         Ok(Self {
             scale: weights.tensor(&format!("{name}.weight"))?,
             shift: weights.tensor(&format!("{name}.bias"))?,
@@ -80,7 +82,7 @@ impl LayerNorm {
     }
 
     /// Normalises every row of the sum of two tensors, in at least 32 bits.
-    fn forward_sum(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward_sum(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         if is_fused(a) {
             return a.apply_op2_no_bwd(b, &AddAndNormalise { norm: self.weights() });
         }
@@ -164,21 +166,42 @@ impl Embeddings {
 
     /// `[N]` token ids and positions to `[N, D]`.
     pub(super) fn forward(&self, ids: &Tensor, positions: &Tensor) -> Result<Tensor> {
-        self.norm.forward_sum(&self.words.index_select(ids, 0)?, &self.positions.index_select(positions, 0)?)
+        self.forward_rows(&self.words.index_select(ids, 0)?, positions)
+    }
+
+    /// Rows `[N, D]` in place of the embeddings of words, and positions `[N]`, to `[N, D]`.
+    pub(super) fn forward_rows(&self, rows: &Tensor, positions: &Tensor) -> Result<Tensor> {
+        self.norm.forward_sum(rows, &self.positions.index_select(positions, 0)?)
+    }
+
+    /// The embedding of one word, `[1, D]`.
+    pub(super) fn word(&self, id: u32) -> Result<Tensor> {
+        self.words.narrow(0, id as usize, 1)
     }
 }
 
-/// Multi-head attention of packed sequences, `[N, 3D]` to `[N, D]`; where it is causal, a token sees only itself and those before
-/// it.
-pub(super) fn attention(qkv: &Tensor, heads: usize, sequences: &[Range<usize>], causal: bool) -> Result<Tensor> {
+/// Who attends to whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attending<'a> {
+    pub(super) heads: usize,
+    /// Whether a token attends only to itself and to those before it.
+    pub(super) causal: bool,
+    /// The rows of each sequence.
+    pub(super) sequences: &'a [Range<usize>],
+}
+
+/// Multi-head attention of packed sequences, `[N, 3D]` to `[N, D]`.
+pub(super) fn attention(qkv: &Tensor, attending: &Attending<'_>) -> Result<Tensor> {
     if is_fused(qkv) {
-        return qkv.apply_op1_no_bwd(&PackedAttention { heads, sequences, causal });
+        let &Attending { heads, causal, sequences } = attending;
+        return qkv.apply_op1_no_bwd(&PackedAttention { heads, causal, sequences });
     }
-    padded_attention(qkv, heads, sequences, causal)
+    padded_attention(qkv, attending)
 }
 
 /// The same with the sequences padded to one length, as GPUs like it.
-fn padded_attention(qkv: &Tensor, heads: usize, sequences: &[Range<usize>], causal: bool) -> Result<Tensor> {
+fn padded_attention(qkv: &Tensor, attending: &Attending<'_>) -> Result<Tensor> {
+    let &Attending { heads, causal, sequences } = attending;
     let (device, dtype) = (qkv.device(), qkv.dtype());
     let (batch, width) = (sequences.len(), qkv.dim(1)? / 3);
     let (head_width, length) = (width / heads, sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0));
@@ -233,27 +256,30 @@ mod tests {
         let mut rng = Seed(3).stream("attention");
         let values: Vec<f32> = (0..start * 3 * width).map(|_| rng.random_range(-2.0..2.0)).collect();
         let qkv = Tensor::from_slice(&values, (start, 3 * width), &Device::Cpu).unwrap();
-        let packed = attention(&qkv, heads, &sequences, causal).unwrap().to_vec2::<f32>().unwrap();
-        let padded = padded_attention(&qkv, heads, &sequences, causal).unwrap().to_vec2::<f32>().unwrap();
-        for tokens in &sequences {
-            for (row, head) in tokens.clone().flat_map(|row| (0..heads).map(move |head| (row, head))) {
-                let seen = if causal { tokens.start..row + 1 } else { tokens.clone() };
-                let at = |row: usize, part: usize, i: usize| {
-                    f64::from(values[row * 3 * width + part * width + head * head_width + i])
-                };
-                let scores: Vec<f64> = seen
-                    .clone()
-                    .map(|other| (0..head_width).map(|i| at(row, 0, i) * at(other, 1, i)).sum::<f64>())
-                    .map(|dot| (dot / (head_width as f64).sqrt()).exp())
-                    .collect();
-                let total: f64 = scores.iter().sum();
-                for i in 0..head_width {
-                    let expected: f64 =
-                        seen.clone().zip(&scores).map(|(other, score)| score / total * at(other, 2, i)).sum();
-                    for (kind, answer) in [("packed", &packed), ("padded", &padded)] {
-                        let found = f64::from(answer[row][head * head_width + i]);
-                        assert!((found - expected).abs() < 2e-6, "{kind} {row} {head} {i}: {found} {expected}");
-                    }
+        let attending = Attending { heads, causal, sequences: &sequences };
+        let packed = attention(&qkv, &attending).unwrap().to_vec2::<f32>().unwrap();
+        let padded = padded_attention(&qkv, &attending).unwrap().to_vec2::<f32>().unwrap();
+        for (row, head) in (0..start).flat_map(|row| (0..heads).map(move |head| (row, head))) {
+            let tokens = sequences.iter().find(|tokens| tokens.contains(&row)).unwrap();
+            let tokens = if causal { tokens.start..row + 1 } else { tokens.clone() };
+            let at = |row: usize, part: usize, i: usize| {
+                f64::from(values[row * 3 * width + part * width + head * head_width + i])
+            };
+            let scores: Vec<f64> = tokens
+                .clone()
+                .map(|other| (0..head_width).map(|i| at(row, 0, i) * at(other, 1, i)).sum::<f64>())
+                .map(|dot| (dot / (head_width as f64).sqrt()).exp())
+                .collect();
+            let total: f64 = scores.iter().sum();
+            for i in 0..head_width {
+                let expected: f64 =
+                    tokens.clone().zip(&scores).map(|(other, score)| score / total * at(other, 2, i)).sum();
+                for (kind, answer) in [("packed", &packed), ("padded", &padded)] {
+                    let found = f64::from(answer[row][head * head_width + i]);
+                    assert!(
+                        (found - expected).abs() < 2e-6,
+                        "{kind}, causal {causal}, {row} {head} {i}: {found} {expected}"
+                    );
                 }
             }
         }

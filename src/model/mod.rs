@@ -13,27 +13,32 @@
 
 mod checkpoint;
 mod config;
+mod decoder;
 mod device;
 mod encoder;
 mod error;
 mod kernels;
 mod layers;
+mod masked;
 mod places;
 mod random;
 pub(crate) mod vectors;
 
 pub use checkpoint::{Checkpoint, RunFile, Trained};
-pub use config::{CheckpointLayout, EncoderShape, ModelInfo, WeightKind};
+pub use config::{CheckpointLayout, EncoderShape, ModelInfo, Objective, WeightKind};
 pub use device::{DeviceChoice, Precision, device_note};
 pub use error::{Misshapen, ModelError};
+pub use masked::MaskedTokens;
 pub use places::find_models;
 
 use crate::data::reading::Layers;
 use crate::data::seen::SeenBarcodes;
 use crate::data::tokens::{Tokenizer, Tokens};
 use crate::seed::Seed;
+use decoder::Guesser;
 use device::ChosenDevice;
-use encoder::Encoder;
+use encoder::{Encoder, Given};
+use layers::Weights;
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::path::Path;
@@ -60,6 +65,7 @@ pub struct Model {
     info: ModelInfo,
     tokenizer: Tokenizer,
     encoder: Encoder,
+    guesser: Option<Guesser>,
     device: ChosenDevice,
     seen: Option<Arc<SeenBarcodes>>,
 }
@@ -95,8 +101,11 @@ impl Model {
 
     fn on(checkpoint: &Checkpoint, device: ChosenDevice) -> Result<Self, ModelError> {
         let info = checkpoint.info().clone();
-        let encoder = Encoder::new(checkpoint.encoder(), &info, &device.device, device.dtype)?;
-        Ok(Self { tokenizer: info.tokenizer(), info, encoder, device, seen: checkpoint.seen().cloned() })
+        let weights = Weights { tensors: checkpoint.encoder(), root: "", device: &device.device, dtype: device.dtype };
+        let encoder = Encoder::new(&weights, info.encoder, info.layer_norm_eps, info.causal)?;
+        let guesser = Guesser::new(checkpoint, &device)?;
+        let seen = checkpoint.seen().cloned();
+        Ok(Self { tokenizer: info.tokenizer(), info, encoder, guesser, device, seen })
     }
 
     /// A model of the same shape, tokens and way of reading, with random weights, on the same device: the baseline that shows
@@ -144,7 +153,12 @@ impl Model {
     /// [`ModelError::NoTokens`] for a barcode without a token, [`ModelError::ForeignTokens`] for tokens that this model does not
     /// have, [`ModelError::Run`] where the device refuses.
     pub fn embed(&self, batch: &[&Tokens], layers: Layers) -> Result<Array2<f32>, ModelError> {
-        self.check(batch)?;
+        self.check(batch.iter().copied())?;
+        let given: Vec<Given> = batch.iter().map(|tokens| Given::whole(tokens)).collect();
+        self.embed_given(&given, layers)
+    }
+
+    fn embed_given(&self, batch: &[Given], layers: Layers) -> Result<Array2<f32>, ModelError> {
         let width = self.width(layers);
         let mut vectors = vec![0.0; batch.len() * width];
         if self.encoder.device().is_cpu() {
@@ -158,9 +172,9 @@ impl Model {
         Ok(Array2::from_shape_vec((batch.len(), width), vectors).expect("one row per barcode was written"))
     }
 
-    fn check(&self, batch: &[&Tokens]) -> Result<(), ModelError> {
+    fn check<'a>(&self, batch: impl Iterator<Item = &'a Tokens>) -> Result<(), ModelError> {
         let vocabulary = self.tokenizer.vocabulary() as u32;
-        for (row, tokens) in batch.iter().enumerate() {
+        for (row, tokens) in batch.enumerate() {
             if tokens.ids.is_empty() {
                 return Err(ModelError::NoTokens { row });
             }

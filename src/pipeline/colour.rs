@@ -28,7 +28,8 @@ impl Shade {
         }
     }
 
-    fn few(self) -> [Rgb; 7] {
+    /// Colours for few groups.
+    pub(in crate::pipeline) fn few(self) -> [Rgb; 7] {
         match self {
             Self::Light => [
                 [0, 114, 178],

@@ -51,29 +51,9 @@ pub struct Embedded {
 
 impl Embedded {
     /// The transform to compare vectors under: the one that was chosen, or else what the model's settings ask for, as far as
-    /// `barcodes` different barcodes to fit it on allow.
-    ///
-    /// Whitening to nearly as many dimensions as there are barcodes makes all of them equally unlike. Measured with the starter on
-    /// surveys of the benchmark's test splits (species by leave-one-out; all layers, whitened to 512, to 1/16 of the number of
-    /// barcodes, and not at all): 150 barcodes 35, 92 and 99 %; 600 barcodes 90, 98 and 97 %; 2 000 barcodes 98.2, 98.8 and
-    /// 96.9 %. So a default of whitening keeps at most one dimension per 16 barcodes, and below 32 dimensions nothing is done.
+    /// `barcodes` different barcodes to fit it on allow; see [`default_transform`].
     pub fn transform_for(&self, chosen: Option<TransformKind>, barcodes: usize) -> TransformKind {
-        const BARCODES_PER_DIMENSION: usize = 16;
-        const LEAST_DIMENSIONS: usize = 32;
-        match (chosen, self.model.read.transform) {
-            (Some(kind), _) => kind,
-            (None, TransformKind::Whiten(limit)) => {
-                let affordable = barcodes / BARCODES_PER_DIMENSION;
-                if affordable < LEAST_DIMENSIONS {
-                    TransformKind::None
-                } else if affordable >= self.vectors.ncols().min(limit.unwrap_or(usize::MAX)) {
-                    TransformKind::Whiten(limit)
-                } else {
-                    TransformKind::Whiten(Some(affordable))
-                }
-            }
-            (None, kind) => kind,
-        }
+        chosen.unwrap_or_else(|| default_transform(self.model.read.transform, barcodes, self.vectors.ncols()))
     }
 
     /// How many of the specimens `rows` have a barcode that the model was trained on; `None` where its file does not tell.
@@ -89,6 +69,27 @@ impl Embedded {
             .with("model file SHA-256", self.model.sha256)
             .with("register", if self.register { "on" } else { "off" })
             .with("layers", self.layers)
+    }
+}
+
+/// The transform that a model's settings ask for, as far as `barcodes` different barcodes to fit it on allow, for vectors of `width`
+/// dimensions.
+///
+/// Whitening to nearly as many dimensions as there are barcodes makes all of them equally unlike. Measured with the starter on
+/// surveys of the benchmark's test splits (species by leave-one-out; all layers, whitened to 512, to 1/16 of the number of
+/// barcodes, and not at all): 150 barcodes 35, 92 and 99 %; 600 barcodes 90, 98 and 97 %; 2 000 barcodes 98.2, 98.8 and
+/// 96.9 %. So a default of whitening keeps at most one dimension per 16 barcodes, and below 32 dimensions nothing is done.
+pub(in crate::pipeline) fn default_transform(asked: TransformKind, barcodes: usize, width: usize) -> TransformKind {
+    const BARCODES_PER_DIMENSION: usize = 16;
+    const LEAST_DIMENSIONS: usize = 32;
+    let TransformKind::Whiten(limit) = asked else { return asked };
+    let affordable = barcodes / BARCODES_PER_DIMENSION;
+    if affordable < LEAST_DIMENSIONS {
+        TransformKind::None
+    } else if affordable >= width.min(limit.unwrap_or(usize::MAX)) {
+        TransformKind::Whiten(limit)
+    } else {
+        TransformKind::Whiten(Some(affordable))
     }
 }
 
@@ -288,7 +289,7 @@ fn embed_group(
 }
 
 /// As many barcodes as take well under the 200 ms within which cancelling must be felt, on ordinary cores.
-fn batch_size(info: &ModelInfo, tokens: usize) -> usize {
+pub(super) fn batch_size(info: &ModelInfo, tokens: usize) -> usize {
     const FLOP_PER_CORE: f64 = 3e9;
     let shape = &info.encoder;
     let (width, inner, tokens) = (shape.width as f64, shape.inner as f64, tokens.max(1) as f64);

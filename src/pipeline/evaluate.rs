@@ -8,7 +8,8 @@
 //! - **Harmonic mean** 2AB/(A+B) of open-world genus accuracy and AMI of the published recipe. The formula that the paper used is
 //!   not known.
 
-mod bins;
+pub(in crate::pipeline) mod bins;
+pub mod compare;
 
 use super::cache::Cache;
 use super::classify::{ClassifySettings, RESAMPLES, classify};

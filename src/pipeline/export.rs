@@ -1,5 +1,9 @@
 //! Tables, FASTA, embeddings and text written to files, each whole or not at all.
 
+mod lab;
+
+pub use lab::{write_comparison, write_map_pair, write_masking, write_positions, write_reconstructions};
+
 use super::PipelineError;
 use super::check::CheckRow;
 use super::classify::Classification;

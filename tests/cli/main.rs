@@ -5,6 +5,7 @@
 mod cache;
 mod contract;
 mod interrupt;
+mod lab;
 mod support;
 #[cfg(unix)]
 mod train;

@@ -11,7 +11,7 @@ use barcodescope::data::reading::{Layers, ReadSettings};
 use barcodescope::data::taxonomy::Field;
 use barcodescope::jobs::{Closest, Near, Opened, Output, Task};
 use barcodescope::key::ContentHash;
-use barcodescope::model::{CheckpointLayout, EncoderShape, ModelInfo, WeightKind};
+use barcodescope::model::{CheckpointLayout, EncoderShape, ModelInfo, Objective, WeightKind};
 use barcodescope::pipeline::classify::{Classification, SpecimenCall};
 use barcodescope::pipeline::cluster::Clustering;
 use barcodescope::pipeline::embed::Embedded;
@@ -90,6 +90,8 @@ fn model() -> ModelInfo {
         decoder: None,
         layer_norm_eps: 1e-12,
         causal: false,
+        head: false,
+        objective: Objective::Mae,
         read: ReadSettings::default(),
         parameters: 0,
         weights: WeightKind::F32,
@@ -131,7 +133,6 @@ fn calls(dataset: &Dataset, method: Method) -> Classification {
         calls,
         neighbours: Array2::zeros((dataset.len(), 0)),
         similarity: Array2::zeros((dataset.len(), 0)),
-        trained_on: None,
         references: dataset.len(),
         seconds: 0.0,
         provenance: Provenance::new(Seed(1), &[dataset]),

@@ -13,6 +13,7 @@ mod tests;
 use crate::progress::{Cancelled, Observer};
 use ndarray::{Array2, ArrayBase, Data, Ix2, s};
 use search::Search;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// Vectors `[N,D]` that are handed out block by block, stored or computed on the way.
@@ -109,6 +110,23 @@ impl Neighbours {
     pub fn of(&self, query: usize) -> impl Iterator<Item = (u32, f32)> {
         let found = self.index.row(query).into_iter().zip(self.similarity.row(query));
         found.map(|(&index, &similarity)| (index, similarity)).take_while(|&(index, _)| index != Self::NONE)
+    }
+
+    /// How much of every query's neighbourhood another list keeps, `[Q]`: members of both over members of either (Jaccard), 1
+    /// where neither has any.
+    ///
+    /// # Panics
+    /// When the lists differ in their number of queries.
+    pub fn overlap(&self, other: &Self) -> Vec<f64> {
+        assert_eq!(self.index.nrows(), other.index.nrows(), "both lists are of the same queries");
+        let members = |list: &Self, query: usize| list.of(query).map(|(index, _)| index).collect::<HashSet<u32>>();
+        let of_query = |query: usize| {
+            let (ours, theirs) = (members(self, query), members(other, query));
+            let both = ours.intersection(&theirs).count();
+            let either = ours.len() + theirs.len() - both;
+            if either == 0 { 1.0 } else { both as f64 / either as f64 }
+        };
+        (0..self.index.nrows()).map(of_query).collect()
     }
 }
 

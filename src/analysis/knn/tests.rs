@@ -172,3 +172,15 @@ proptest! {
         prop_assert_eq!(found, brute(queries, references, k, &excluded));
     }
 }
+
+#[test]
+fn overlap_is_the_share_of_common_neighbours() {
+    let none = Neighbours::NONE;
+    let list = |index: Vec<[u32; 3]>| {
+        let index = Array2::from_shape_fn((index.len(), 3), |(query, rank)| index[query][rank]);
+        Neighbours { similarity: index.mapv(|at| if at == none { f32::NEG_INFINITY } else { 0.5 }), index }
+    };
+    let ours = list(vec![[1, 2, 3], [0, 2, 3], [0, none, none], [none; 3], [none; 3]]);
+    let theirs = list(vec![[3, 1, 2], [2, 5, 6], [4, 5, 6], [1, 2, none], [none; 3]]);
+    assert_eq!(ours.overlap(&theirs), [1.0, 0.2, 0.0, 0.0, 1.0]);
+}

@@ -2,9 +2,12 @@
 
 mod analyse;
 mod check;
+mod compare;
 mod embed;
 mod evaluate;
+mod masking;
 mod model;
+mod reconstruct;
 mod simulate;
 mod train;
 
@@ -24,6 +27,9 @@ pub(super) fn run(command: Command, common: &Common, watch: &Watch) -> Result<u8
         Command::Cluster(arguments) => analyse::cluster(&arguments, common, watch)?,
         Command::Project(arguments) => analyse::project(&arguments, common, watch)?,
         Command::Evaluate(arguments) => evaluate::evaluate(&arguments, common, watch)?,
+        Command::Masking(arguments) => masking::run(&arguments, common, watch)?,
+        Command::Reconstruct(arguments) => reconstruct::run(&arguments, common, watch)?,
+        Command::Compare(arguments) => compare::run(&arguments, common, watch)?,
         Command::Train(arguments) => train::train(&arguments, common, watch)?,
         Command::Simulate(arguments) => simulate::simulate(&arguments, common, watch)?,
         Command::Demo(arguments) => simulate::demo(&arguments, common, watch)?,

@@ -32,6 +32,14 @@ pub(super) fn model(command: &ModelCommand, common: &Common, watch: &Watch) -> R
     }
 }
 
+fn parts_in_words(info: &ModelInfo) -> &'static str {
+    match (info.decoder, info.head) {
+        (Some(_), _) => "with its decoder",
+        (None, true) => "encoder with its output layer",
+        (None, false) => "encoder only",
+    }
+}
+
 fn in_words(info: &ModelInfo) -> String {
     let mut text = format!(
         "{}\n  layout: {}\n  {} weights; {}\n  k = {}, special tokens {}\n",
@@ -46,8 +54,7 @@ fn in_words(info: &ModelInfo) -> String {
     let register = if read.register { "on" } else { "off" };
     let _ = writeln!(text, "  reads with register {register}, layers {}, transform {}", read.layers, read.transform);
     let _ = writeln!(text, "  file SHA-256 {}", info.sha256);
-    let decoder = if info.decoder.is_some() { "with its decoder" } else { "encoder only" };
-    let _ = writeln!(text, "  {decoder}");
+    let _ = writeln!(text, "  objective: {}; {}", info.objective, parts_in_words(info));
     if !info.ignored_tensors.is_empty() {
         let _ = writeln!(text, "  known and not needed: {}", info.ignored_tensors.join(", "));
     }

@@ -1,13 +1,14 @@
 //! From named tensors and settings to a model: finds the encoder, its dimensions, and what is missing or left over.
 
 use super::Problem;
+use super::head::{HeadSize, read_head};
 use super::settings::{Dimension, Settings};
 use super::source::{Described, TensorError, TensorSource};
 use super::tensors::{StoredTensor, bert_tensors};
 use crate::data::tokens::{DEFAULT_MAX_BASES, LEGACY_SPECIAL_TOKENS, SPECIAL_TOKENS, Tokenizer};
 use crate::key::{ContentHash, ModelId};
 use crate::model::config::{
-    CheckpointLayout, DEFAULT_HEADS, DEFAULT_LAYER_NORM_EPS, EncoderShape, ModelInfo, WeightKind,
+    CheckpointLayout, DEFAULT_HEADS, DEFAULT_LAYER_NORM_EPS, EncoderShape, ModelInfo, Objective, WeightKind,
 };
 use crate::model::error::Misshapen;
 use std::collections::BTreeMap;
@@ -40,13 +41,14 @@ pub(super) struct Assembled {
     pub(super) info: ModelInfo,
     /// Names below the encoder's root.
     pub(super) encoder: BTreeMap<String, StoredTensor>,
-    /// Decoder, projection and classifier under their own file's names; a head alone for language models; empty where the file
-    /// holds none.
+    /// Decoder, projection and classifier under their own file's names; empty where the file holds none.
     pub(super) decoder: BTreeMap<String, StoredTensor>,
+    /// Output layer to k-mers, under the names of `head.rs`; empty where the file holds none.
+    pub(super) head: BTreeMap<String, StoredTensor>,
 }
 
 /// Names without wrappers, and the names in the file that they stand for.
-struct Names(BTreeMap<String, String>);
+pub(super) struct Names(BTreeMap<String, String>);
 
 impl Names {
     fn of(source: &dyn TensorSource) -> Result<Self, Problem> {
@@ -61,6 +63,20 @@ impl Names {
             }
         }
         Ok(Self(names))
+    }
+
+    /// The name in the file.
+    pub(super) fn in_file(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Reads a tensor that is there.
+    pub(super) fn read(&self, source: &mut dyn TensorSource, name: &str) -> Result<StoredTensor, Problem> {
+        let tensor = source.read(&self.0[name])?;
+        if !tensor.values.iter().all(|value| value.is_finite()) {
+            return Err(Problem::Damaged(format!("tensor {name} holds values that are no numbers")));
+        }
+        Ok(tensor)
     }
 
     /// Where the encoder stands.
@@ -115,12 +131,14 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<Assembled, Problem> {
         check_shapes(source, &names, "", &wanted)?;
         decoder = read_all(source, &names, "", &wanted)?;
         used.extend(wanted.into_iter().map(|(name, _)| name));
-    } else if layout == CheckpointLayout::Own && names.0.contains_key("classifier.weight") {
-        let wanted = head_tensors("classifier", words.vocabulary() - words.special_tokens().len(), bert.shape.width);
-        check_present(source, &names, "", &wanted)?;
-        check_shapes(source, &names, "", &wanted)?;
-        decoder = read_all(source, &names, "", &wanted)?;
-        used.extend(wanted.into_iter().map(|(name, _)| name));
+    }
+    let mut head = BTreeMap::new();
+    if decoder.is_empty() {
+        let special = words.special_tokens().len();
+        let size = HeadSize { width: encoder_shape.width, special, kmers: words.vocabulary() - special };
+        let found = read_head(source, &names, size, &format!("{root}embeddings.word_embeddings.weight"))?;
+        head = found.tensors;
+        used.extend(found.used);
     }
 
     let ignored_tensors = left_over(&names, &used, &mut warnings);
@@ -128,6 +146,7 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<Assembled, Problem> {
     if !(layer_norm_eps > 0.0 && layer_norm_eps < 1.0) {
         return Err(Problem::Settings(format!("layer norm's epsilon {layer_norm_eps} makes no sense")));
     }
+    let objective = objective_of(layout, &settings, decoder_shape.is_some(), !head.is_empty());
     let mut info = ModelInfo {
         name: settings.name.unwrap_or(default_name),
         path,
@@ -139,8 +158,10 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<Assembled, Problem> {
         special_tokens: words.special_tokens().to_vec(),
         encoder: encoder_shape,
         decoder: decoder_shape,
+        head: !head.is_empty(),
+        objective,
         layer_norm_eps,
-        causal: settings.causal.unwrap_or(false),
+        causal: settings.causal.unwrap_or(objective == Objective::Causal),
         read: settings.read.unwrap_or_default(),
         parameters: encoder.values().map(|tensor| tensor.values.len()).sum(),
         weights: encoder
@@ -153,7 +174,20 @@ pub(super) fn assemble(parts: Parts<'_>) -> Result<Assembled, Problem> {
         training: settings.training,
     };
     info.id = model_id(&info, &encoder);
-    Ok(Assembled { info, encoder, decoder })
+    Ok(Assembled { info, encoder, decoder, head })
+}
+
+/// What the settings say that the model was trained to do, or what the layout and the parts in the file tell.
+fn objective_of(layout: CheckpointLayout, settings: &Settings, decoder: bool, head: bool) -> Objective {
+    let said = settings.training.get("objective").and_then(serde_json::Value::as_str).map(Objective::of_key);
+    match (said, layout) {
+        (Some(objective), _) => objective,
+        (None, CheckpointLayout::BarcodeMae) => Objective::Mae,
+        (None, CheckpointLayout::BarcodeMlm) => Objective::Mlm,
+        (None, _) if decoder => Objective::Mae,
+        (None, CheckpointLayout::LegacyBarcodeBert | CheckpointLayout::HuggingFace) if head => Objective::Mlm,
+        (None, _) => Objective::Unknown,
+    }
 }
 
 /// Hash of the weights and of the settings that change what the encoder computes from a barcode.
@@ -262,11 +296,7 @@ fn read_all(
 ) -> Result<BTreeMap<String, StoredTensor>, Problem> {
     let mut tensors = BTreeMap::new();
     for (name, _) in wanted {
-        let tensor = source.read(&names.0[&format!("{root}{name}")])?;
-        if !tensor.values.iter().all(|value| value.is_finite()) {
-            return Err(Problem::Damaged(format!("tensor {root}{name} holds values that are no numbers")));
-        }
-        tensors.insert(name.clone(), tensor);
+        tensors.insert(name.clone(), names.read(source, &format!("{root}{name}"))?);
     }
     Ok(tensors)
 }

@@ -12,6 +12,7 @@
 
 mod archive;
 mod assemble;
+mod head;
 mod huggingface;
 mod legacy;
 mod own;
@@ -24,6 +25,7 @@ mod torch;
 mod trained;
 
 pub(super) use assemble::model_id;
+pub(super) use head::{TRANSFORM as HEAD_TRANSFORM, WEIGHT as HEAD_WEIGHT};
 pub use trained::{RunFile, Trained};
 
 pub(super) use tensors::{StoredTensor, bert_tensors};
@@ -60,6 +62,7 @@ pub struct Checkpoint {
     info: ModelInfo,
     encoder: BTreeMap<String, StoredTensor>,
     decoder: BTreeMap<String, StoredTensor>,
+    head: BTreeMap<String, StoredTensor>,
     seen: Option<Arc<SeenBarcodes>>,
 }
 
@@ -139,6 +142,7 @@ impl Checkpoint {
             path: None,
             layout: CheckpointLayout::Own,
             decoder: None,
+            head: false,
             weights: WeightKind::F32,
             ignored_tensors: Vec::new(),
             warnings: Vec::new(),
@@ -147,7 +151,7 @@ impl Checkpoint {
         };
         info.id = model_id(&info, &encoder);
         info.sha256 = info.id;
-        Self { info, encoder, decoder: BTreeMap::new(), seen: None }
+        Self { info, encoder, decoder: BTreeMap::new(), head: BTreeMap::new(), seen: None }
     }
 
     /// What is known about the model.
@@ -158,6 +162,16 @@ impl Checkpoint {
     /// The encoder's tensors, by their names in Transformers' BERT.
     pub(super) fn encoder(&self) -> &BTreeMap<String, StoredTensor> {
         &self.encoder
+    }
+
+    /// The tensors of a masked autoencoder's projection, decoder and output layer; empty where the file holds none.
+    pub(super) fn decoder(&self) -> &BTreeMap<String, StoredTensor> {
+        &self.decoder
+    }
+
+    /// The tensors of a language model's output layer; empty where the file holds none.
+    pub(super) fn head(&self) -> &BTreeMap<String, StoredTensor> {
+        &self.head
     }
 
     /// The record of the barcodes that the model was trained on, where the file has one.
@@ -191,8 +205,8 @@ impl Checkpoint {
     }
 
     fn from_assembled(assembled: Assembled) -> Self {
-        let Assembled { info, encoder, decoder } = assembled;
-        Self { info, encoder, decoder, seen: None }
+        let Assembled { info, encoder, decoder, head } = assembled;
+        Self { info, encoder, decoder, head, seen: None }
     }
 }
 

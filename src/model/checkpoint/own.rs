@@ -3,6 +3,7 @@
 use super::safetensors::{Written, to_bytes};
 use super::{Checkpoint, ModelError, SEEN_TENSOR};
 use crate::key::ContentHash;
+use crate::model::config::Objective;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 impl Checkpoint {
     /// Writes the model as safetensors, and its settings as JSON beside them (`model.safetensors` and `model.json`); returns
-    /// the path of the settings. Encoder, projection and decoder are kept, poolers and heads are not. What is written reads
-    /// back to the same model.
+    /// the path of the settings. Encoder, projection, decoder and the output layer to k-mers are kept, poolers are not. What is
+    /// written reads back to the same model.
     ///
     /// # Errors
     /// [`ModelError::Io`] where a file can't be written; nothing half-written stays. [`ModelError::Settings`] where the name
@@ -34,8 +35,9 @@ impl Checkpoint {
     pub(super) fn written(&self) -> Vec<Written<'_>> {
         let encoder = self.encoder.iter().map(|(name, tensor)| Written::tensor(format!("encoder.{name}"), tensor));
         let decoder = self.decoder.iter().map(|(name, tensor)| Written::tensor(name.clone(), tensor));
+        let head = self.head.iter().map(|(name, tensor)| Written::tensor(name.clone(), tensor));
         let seen = self.seen.iter().map(|seen| Written::bytes(SEEN_TENSOR, seen.to_bytes()));
-        encoder.chain(decoder).chain(seen).collect()
+        encoder.chain(decoder).chain(head).chain(seen).collect()
     }
 
     /// The model's settings as they stand beside its weights, with the hash of the weights file where it is known.
@@ -53,6 +55,9 @@ impl Checkpoint {
             "read": info.read,
         });
         let map = settings.as_object_mut().expect("a map was written above");
+        if info.objective != Objective::Unknown {
+            map.insert("objective".to_owned(), info.objective.key().into());
+        }
         for (key, value) in &info.training {
             map.entry(key.clone()).or_insert_with(|| value.clone());
         }

@@ -7,7 +7,7 @@ use crate::data::reading::ReadSettings;
 use crate::data::seen::SeenBarcodes;
 use crate::data::tokens::Tokenizer;
 use crate::key::ContentHash;
-use crate::model::config::{CheckpointLayout, DEFAULT_LAYER_NORM_EPS, EncoderShape, ModelInfo, WeightKind};
+use crate::model::config::{CheckpointLayout, DEFAULT_LAYER_NORM_EPS, EncoderShape, ModelInfo, Objective, WeightKind};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,12 +39,12 @@ pub struct Trained<'a> {
 impl Checkpoint {
     /// A model that was trained here.
     pub fn trained(trained: Trained<'_>) -> Self {
-        let (mut encoder, mut decoder) = (BTreeMap::new(), BTreeMap::new());
+        let (mut encoder, mut rest) = (BTreeMap::new(), BTreeMap::new());
         for (name, shape, values) in trained.tensors {
             let tensor = StoredTensor { shape: shape.to_vec(), values: values.to_vec(), kind: WeightKind::F32 };
             match name.strip_prefix("encoder.") {
                 Some(name) => encoder.insert(name.to_owned(), tensor),
-                None => decoder.insert(name.to_owned(), tensor),
+                None => rest.insert(name.to_owned(), tensor),
             };
         }
         let mut info = ModelInfo {
@@ -58,6 +58,12 @@ impl Checkpoint {
             special_tokens: trained.tokenizer.special_tokens().to_vec(),
             encoder: trained.encoder,
             decoder: trained.decoder,
+            head: trained.decoder.is_none(),
+            objective: trained
+                .training
+                .get("objective")
+                .and_then(|said| said.as_str())
+                .map_or_else(Objective::default, Objective::of_key),
             layer_norm_eps: DEFAULT_LAYER_NORM_EPS,
             causal: trained.causal,
             read: trained.read,
@@ -69,7 +75,8 @@ impl Checkpoint {
         };
         info.id = model_id(&info, &encoder);
         info.sha256 = info.id;
-        Self { info, encoder, decoder, seen: Some(trained.seen) }
+        let (decoder, head) = if trained.decoder.is_some() { (rest, BTreeMap::new()) } else { (BTreeMap::new(), rest) };
+        Self { info, encoder, decoder, head, seen: Some(trained.seen) }
     }
 
     /// Writes the model as one file that holds its settings too, so that it is replaced in one step, with more rows of numbers

@@ -7,6 +7,7 @@ use crate::analysis::kmer::{KmerCounts, SHORTLIST_LENGTH};
 use crate::analysis::knn::{Neighbours, VectorSource};
 use crate::analysis::metrics::harmonic_mean;
 use crate::analysis::umap::{NeighbourGraph, UmapSettings, umap_of_graph};
+use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::pipeline::PipelineError;
 use crate::pipeline::classify::RESAMPLES;
@@ -51,7 +52,7 @@ impl MethodRun<'_> {
         };
         let mut add = |metric, found: &[u32]| -> Result<f64, PipelineError> {
             let ami = agreement(&truth, found).ami;
-            let ci95 = self.ami_interval(ami, &truth, found, observer)?;
+            let ci95 = ami_interval(part, with_bin, &truth, found, self.settings.seed, observer)?;
             results.push(row("bin_reconstruction", metric, ami, Some(ci95)));
             Ok(ami)
         };
@@ -72,44 +73,45 @@ impl MethodRun<'_> {
         }
         Ok(())
     }
+}
 
-    /// 95 % interval of an AMI by bootstrap over species: the value and 1.96 standard deviations of the resampled values. Their
-    /// percentiles would not do: a resample repeats some species and lacks others, has fewer groups, and so a higher AMI.
-    fn ami_interval(
-        &self,
-        ami: f64,
-        truth: &[u32],
-        found: &[u32],
-        observer: &dyn Observer,
-    ) -> Result<[f64; 2], PipelineError> {
-        let Benchmark { part, with_bin, .. } = self.benchmark;
-        let species = part.labels(Field::Species);
-        // Records of a species are drawn together; a record without one stands for itself.
-        let mut members: Vec<Vec<usize>> = vec![Vec::new(); species.distinct()];
-        for (at, &row) in with_bin.iter().enumerate() {
-            match species.code(row) {
-                Some(code) => members[code as usize].push(at),
-                None => members.push(vec![at]),
-            }
+/// 95 % interval of the AMI of `rows` of a dataset by bootstrap over species: the value and 1.96 standard deviations of the
+/// resampled values. Their percentiles would not do: a resample repeats some species and lacks others, has fewer groups, and so a
+/// higher AMI.
+pub(in crate::pipeline) fn ami_interval(
+    dataset: &Dataset,
+    rows: &[usize],
+    truth: &[u32],
+    found: &[u32],
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<[f64; 2], PipelineError> {
+    let ami = agreement(truth, found).ami;
+    let species = dataset.labels(Field::Species);
+    // Records of a species are drawn together; a record without one stands for itself.
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); species.distinct()];
+    for (at, &row) in rows.iter().enumerate() {
+        match species.code(row) {
+            Some(code) => members[code as usize].push(at),
+            None => members.push(vec![at]),
         }
-        members.retain(|members| !members.is_empty());
-        let values = (0..RESAMPLES as u64)
-            .into_par_iter()
-            .map(|draw| {
-                observer.progress(Progress::new("resampling species", draw as usize, RESAMPLES, "resamples"))?;
-                let mut rng = self.settings.seed.stream_at("evaluate/ami", draw);
-                let drawn: Vec<usize> = (0..members.len())
-                    .flat_map(|_| members[rng.random_range(0..members.len())].iter().copied())
-                    .collect();
-                let of = |labels: &[u32]| -> Vec<u32> { drawn.iter().map(|&at| labels[at]).collect() };
-                Ok(agreement(&of(truth), &of(found)).ami)
-            })
-            .collect::<Result<Vec<f64>, Cancelled>>()?;
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64;
-        let reach = 1.96 * variance.sqrt();
-        Ok([ami - reach, (ami + reach).min(1.0)])
     }
+    members.retain(|members| !members.is_empty());
+    let values = (0..RESAMPLES as u64)
+        .into_par_iter()
+        .map(|draw| {
+            observer.progress(Progress::new("resampling species", draw as usize, RESAMPLES, "resamples"))?;
+            let mut rng = seed.stream_at("evaluate/ami", draw);
+            let drawn: Vec<usize> =
+                (0..members.len()).flat_map(|_| members[rng.random_range(0..members.len())].iter().copied()).collect();
+            let of = |labels: &[u32]| -> Vec<u32> { drawn.iter().map(|&at| labels[at]).collect() };
+            Ok(agreement(&of(truth), &of(found)).ami)
+        })
+        .collect::<Result<Vec<f64>, Cancelled>>()?;
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64;
+    let reach = 1.96 * variance.sqrt();
+    Ok([ami - reach, (ami + reach).min(1.0)])
 }
 
 /// Groups of the records that have a BIN.
@@ -142,42 +144,16 @@ impl MethodRun<'_> {
                 let counts = KmerCounts::new(sequences.iter().copied());
                 let mut vectors = Array2::zeros((counts.len(), counts.dim()));
                 counts.fill(0..counts.len(), vectors.as_slice_mut().expect("a fresh array is contiguous"));
-                self.group_vectors(vectors.view(), true_number, observer)?
+                group_vectors(vectors.view(), true_number, self.method.title(), self.settings.seed, observer)?
             }
             Method::Model | Method::Random => {
                 let side = Side::of_rows(part, with_bin, self.embedded);
                 let vectors = reference.query_vectors(&side, observer)?.unwrap_or_default();
                 let vectors = vectors.select(Axis(0), &uniques);
-                self.group_vectors(vectors.view(), true_number, observer)?
+                group_vectors(vectors.view(), true_number, self.method.title(), self.settings.seed, observer)?
             }
         };
         Ok(Grouped { with_true_number: by_row(&with_number), by_threshold: by_threshold.map(|groups| by_row(&groups)) })
-    }
-
-    /// Groups of vectors: the published recipe, and average linkage at the distance that the data suggest.
-    fn group_vectors(
-        &self,
-        vectors: ArrayView2<'_, f32>,
-        true_number: usize,
-        observer: &dyn Observer,
-    ) -> Result<(Vec<i32>, Option<Vec<i32>>), PipelineError> {
-        let seed = self.settings.seed;
-        let published = ClusterRecipe::Ward { clusters: Some(true_number) };
-        let with_number = groups(vectors, published, seed, observer)?.labels;
-        let threshold = ClusterRecipe::Threshold { linkage: Linkage::Average, threshold: None };
-        let by_threshold = match groups(vectors, threshold, seed, observer) {
-            Ok(found) => Some(found.labels),
-            Err(PipelineError::NoThreshold) => {
-                observer.warn(&format!(
-                    "{}: {}, so that number is left out",
-                    self.method.title(),
-                    PipelineError::NoThreshold
-                ));
-                None
-            }
-            Err(error) => return Err(error),
-        };
-        Ok((with_number, by_threshold))
     }
 
     /// The same from alignments: neighbours by identity are laid out and grouped; single linkage over them is cut.
@@ -205,6 +181,29 @@ impl MethodRun<'_> {
         let with_number = clusters_of(reduced.view(), &recipe, observer).map_err(|error| stop_or(error, "grouping"))?;
         Ok((with_number.labels, Some(joined.labels())))
     }
+}
+
+/// Groups of vectors `[U,D]`: the published recipe, and average linkage at the distance that the data suggest (`None`, and a
+/// warning about `whose` vectors, where they suggest none).
+pub(in crate::pipeline) fn group_vectors(
+    vectors: ArrayView2<'_, f32>,
+    true_number: usize,
+    whose: &str,
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<(Vec<i32>, Option<Vec<i32>>), PipelineError> {
+    let published = ClusterRecipe::Ward { clusters: Some(true_number) };
+    let with_number = groups(vectors, published, seed, observer)?.labels;
+    let threshold = ClusterRecipe::Threshold { linkage: Linkage::Average, threshold: None };
+    let by_threshold = match groups(vectors, threshold, seed, observer) {
+        Ok(found) => Some(found.labels),
+        Err(PipelineError::NoThreshold) => {
+            observer.warn(&format!("{whose}: {}, so that number is left out", PipelineError::NoThreshold));
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    Ok((with_number, by_threshold))
 }
 
 /// The neighbour graph of the published recipe from neighbours that are already known.

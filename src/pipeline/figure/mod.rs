@@ -1,10 +1,12 @@
 //! Pictures for reports and exports, as SVG and PNG.
 
 mod charts;
+mod curves;
 mod map;
 mod svg;
 
 pub use charts::{Bar, confusion, histogram, horizontal_bars};
+pub use curves::{Curve, CurvePanel, CurvePoint, CurvesFigure, Series, curves};
 pub use map::{MapFigure, RASTER_ABOVE, map};
 
 use resvg::{tiny_skia, usvg};

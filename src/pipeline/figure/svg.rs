@@ -81,6 +81,25 @@ impl Canvas {
         ));
     }
 
+    /// A line through points.
+    pub(super) fn polyline(&mut self, points: &[[f64; 2]], colour: Rgb, dashed: bool) {
+        let dashes = if dashed { r#" stroke-dasharray="5 4""# } else { "" };
+        self.push(&format!(
+            r#"<polyline points="{}" fill="none" stroke="{}" stroke-width="1.8"{dashes}/>"#,
+            coordinates(points),
+            hex(colour)
+        ));
+    }
+
+    /// An area within points.
+    pub(super) fn area(&mut self, points: &[[f64; 2]], colour: Rgb, opacity: f64) {
+        self.push(&format!(
+            r#"<polygon points="{}" fill="{}" fill-opacity="{opacity}"/>"#,
+            coordinates(points),
+            hex(colour)
+        ));
+    }
+
     pub(super) fn circle(&mut self, [x, y]: [f64; 2], radius: f64, colour: Rgb, opacity: f64) {
         self.push(&format!(
             r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius}" fill="{}" fill-opacity="{opacity}"/>"#,
@@ -111,6 +130,10 @@ impl Canvas {
         );
         svg + &self.body + "</svg>\n"
     }
+}
+
+fn coordinates(points: &[[f64; 2]]) -> String {
+    points.iter().map(|[x, y]| format!("{x:.1},{y:.1}")).collect::<Vec<_>>().join(" ")
 }
 
 fn hex([red, green, blue]: Rgb) -> String {

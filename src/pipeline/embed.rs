@@ -51,7 +51,7 @@ pub struct Embedded {
 
 impl Embedded {
     /// The transform to compare vectors under: the one that was chosen, or else what the model's settings ask for, as far as
-    /// `barcodes` different barcodes to fit it on allow; see [`default_transform`].
+    /// `barcodes` different barcodes to fit it on allow.
     pub fn transform_for(&self, chosen: Option<TransformKind>, barcodes: usize) -> TransformKind {
         chosen.unwrap_or_else(|| default_transform(self.model.read.transform, barcodes, self.vectors.ncols()))
     }

@@ -99,7 +99,7 @@ impl Run {
     pub fn warnings(&self) -> Vec<&'static str> {
         let mut warnings = Vec::new();
         let lowest = self.reports.iter().map(|report| report.loss).fold(f64::INFINITY, f64::min);
-        if self.reports.last().is_some_and(|last| !(last.loss <= DIVERGING * lowest)) {
+        if self.reports.last().is_some_and(|last| last.loss.is_nan() || last.loss > DIVERGING * lowest) {
             warnings.push("The loss is rising: the learning rate may be too high.");
         }
         let since_best =

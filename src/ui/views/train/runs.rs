@@ -107,7 +107,7 @@ fn buttons(ui: &mut Ui, index: usize, run: &Run, asked: &mut Vec<TrainCommand>) 
         }
         RunState::Failed(_) => offer("Go on", "From the last checkpoint", TrainCommand::GoOn(index)),
         RunState::Done if has_model => {
-            offer("Use this model", "Read the open barcodes with it", TrainCommand::Use(index))
+            offer("Use this model", "Read the open barcodes with it", TrainCommand::Use(index));
         }
         RunState::Done => {}
     }

@@ -24,6 +24,8 @@ use std::sync::Arc;
 
 /// The model takes every so many specimens for the next genus.
 pub(crate) const MISNAMED: usize = 12;
+/// So many of the specimens were in the model's training data.
+pub(crate) const TRAINED_ON: usize = 7;
 /// A group holds specimens of one genus up to this one; the last two genera share a group.
 pub(crate) const GROUPS: usize = 5;
 
@@ -129,7 +131,7 @@ fn calls(dataset: &Dataset, method: Method) -> Classification {
         names: labels.names().to_vec(),
         scores: Some(scores(&truth, &predicted, labels.names())),
         interval: Some([0.87, 0.95]),
-        trained_on: None,
+        trained_on: (method == Method::Model).then_some(TRAINED_ON),
         calls,
         neighbours: Array2::zeros((dataset.len(), 0)),
         similarity: Array2::zeros((dataset.len(), 0)),

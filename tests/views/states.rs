@@ -2,7 +2,7 @@
 //! file of its own.
 
 use crate::desk::{Answered, Desk, GENERA, SPECIMENS, builder, everything, genus_of};
-use crate::results::{GROUPS, MISNAMED};
+use crate::results::{GROUPS, MISNAMED, TRAINED_ON};
 use barcodescope::data::taxonomy::Field;
 use barcodescope::jobs::{Event, JobError, JobId, Output, Task, TrainNews};
 use barcodescope::pipeline::Method;
@@ -129,6 +129,7 @@ fn classify_shows_scores_and_the_misnamed() {
     let right = 100.0 * (n - wrong) as f64 / n as f64;
     assert!(shows(&window, &format!("{right:.1}")), "{right:.1} per cent are named right");
     assert!(shows(&window, &n.to_string()));
+    assert!(shows(&window, &format!("trained on the barcodes of {TRAINED_ON} of the {SPECIMENS}")));
     window.get_by_label(&format!("Label and look differ ({wrong})")).click();
     window.run();
     window.get_by_label("specimens, row 1").click();

@@ -92,6 +92,7 @@ impl ClassifyView {
         let Some(dataset) = scope.dataset() else { return };
         self.derive(scope, &names, dataset);
         comparison(ui, scope);
+        trained_on(ui, &names);
         ui.add_space(theme::GAP);
         if names.scores.is_none() {
             ui.label("No specimen that was named has a label to compare with.");
@@ -248,6 +249,17 @@ fn title(ui: &mut Ui, scope: &mut Scope<'_>) {
             .response
             .labelled_by(label.id);
     });
+}
+
+/// Says when specimens are named by a model that was trained on their barcodes.
+fn trained_on(ui: &mut Ui, names: &Classification) {
+    let Some(known) = names.trained_on.filter(|&known| known > 0) else { return };
+    let barcodes = words::counted(names.calls.len(), "named specimen", "named specimens");
+    let text = format!(
+        "The model was trained on the barcodes of {} of the {barcodes} (without their labels): its figures may flatter it.",
+        words::count(known)
+    );
+    ui.label(RichText::new(text).color(theme::tokens(ui).warning));
 }
 
 /// The model beside the baselines.

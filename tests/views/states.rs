@@ -280,8 +280,9 @@ fn train_offers_a_run_and_says_why_one_cannot_begin() {
 #[test]
 fn a_run_shows_its_course_pauses_goes_on_and_is_used() {
     let (mut window, job) = in_training();
-    assert!(shows(&window, "run-1") && shows(&window, "learning"));
+    assert!(shows(&window, "run-1") && shows(&window, "waiting"));
     tell(&mut window, job, facts());
+    assert!(shows(&window, "learning") && !shows(&window, "waiting"));
     tell(&mut window, job, report(10, 7.5));
     tell(&mut window, job, TrainNews::Validated(Validation { step: 10, loss: 7.6, accuracy: 0.125 }, true));
     for text in ["7.500", "25.0", "12.5", "77", "Curves: Loss", "Curves: Gradient"] {

@@ -97,8 +97,11 @@ fn ask(scope: &mut Scope<'_>, command: TrainCommand) {
 fn preset(ui: &mut Ui, scope: &mut Scope<'_>) {
     ui.label(RichText::new("Next run").strong());
     ui.horizontal_wrapped(|ui| {
+        let settings = &scope.session.training.settings;
         for preset in Preset::ALL {
-            if ui.button(preset.title()).on_hover_text(preset_hint(preset)).clicked() {
+            let is_chosen = TrainSettings { seed: settings.seed, ..preset.settings() } == *settings;
+            let button = egui::Button::new(preset.title()).selected(is_chosen);
+            if ui.add(button).on_hover_text(preset_hint(preset)).clicked() {
                 ask(scope, TrainCommand::Preset(preset));
             }
         }

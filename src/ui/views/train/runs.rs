@@ -54,7 +54,7 @@ fn row(ui: &mut Ui, index: usize, run: &Run, asked: &mut Vec<TrainCommand>) {
             format!("{encoder:.0} tokens per second in the encoder, {decoder:.0} in the decoder")
         },
     )));
-    ui.label(doing(&run.state));
+    ui.label(doing(run));
     ui.horizontal(|ui| buttons(ui, index, run, asked));
 }
 
@@ -74,8 +74,9 @@ fn about(run: &Run) -> String {
     format!("{objective}, k = {}{facts}\n{}", settings.k, run.folder.display())
 }
 
-fn doing(state: &RunState) -> &'static str {
-    match state {
+fn doing(run: &Run) -> &'static str {
+    match &run.state {
+        RunState::Going(_) if run.facts.is_none() => "waiting…",
         RunState::Going(_) => "learning",
         RunState::Stopping { .. } => "writing…",
         RunState::Paused => "paused",

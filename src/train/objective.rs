@@ -1,6 +1,7 @@
 //! What is asked of the network: which tokens are hidden, what it sees, what it must name.
 
 use super::network::{Batch, DecoderRows, Places, Target};
+use crate::data::masking::masked_number;
 use crate::data::tokens::{Tokenizer, Tokens};
 use crate::seed::Seed;
 use rand::Rng;
@@ -100,7 +101,7 @@ impl Masking {
         if self.objective != Objective::Causal {
             let special = tokenizer.special_tokens().len() as u32;
             let mut kmers: Vec<usize> = (0..fates.len()).filter(|&at| tokens.ids[at] >= special).collect();
-            let chosen = (self.ratio * kmers.len() as f64).round() as usize;
+            let chosen = masked_number(self.ratio, kmers.len());
             let random = (self.random_share * chosen as f64).round() as usize;
             let kept = ((self.kept_share * chosen as f64).round() as usize).min(chosen - random);
             for drawn in 0..chosen {

@@ -205,7 +205,8 @@ const NOTES: [&str; 6] = [
     "Open world: queries whose genus the reference lacks are in the denominator.",
     "bin_reconstruction: 'ami' and 'harmonic_mean' use the published recipe (UMAP to 50 dimensions, 15 neighbours, Ward), which is \
      told the true number of BINs; 'ami_threshold' is average linkage cut at a distance that the data suggest, told nothing.",
-    "Harmonic mean 2AB/(A+B) of open-world genus accuracy and AMI; the paper does not state the formula that it used.",
+    "Harmonic mean 2AB/(A+B) of open-world genus accuracy and AMI; the paper does not state the formula that it used. Its interval \
+     has both at their lower and both at their upper ends.",
     "align: the best identity among the 256 references that share most k-mers. Its BIN reconstruction lays out the neighbours by \
      identity, and cuts single linkage over them.",
     "random: a randomly initialised encoder of the model's shape, read as the model reads.",

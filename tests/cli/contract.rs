@@ -328,6 +328,14 @@ fn evaluate_writes_the_table_with_every_method() {
         assert!(interval[0].as_f64() <= Some(ami) && Some(ami) <= interval[1].as_f64(), "{method}: {interval}");
         let both = find("harmonic_mean", method, "genus", "harmonic_mean")["value"].as_f64().unwrap();
         assert!((both - 2.0 * genus * ami / (genus + ami)).abs() < 1e-9, "{method}");
+        let ends = |task, rank, metric, end: usize| find(task, method, rank, metric)["ci95"][end].as_f64().unwrap();
+        for end in [0, 1] {
+            let genus = ends("open_world", "genus", "accuracy", end).max(0.0);
+            let ami = ends("bin_reconstruction", "bin", "ami", end).max(0.0);
+            let expected = if genus + ami == 0.0 { 0.0 } else { 2.0 * genus * ami / (genus + ami) };
+            let found = ends("harmonic_mean", "genus", "harmonic_mean", end);
+            assert!((found - expected).abs() < 1e-9, "{method}, end {end}: {found}, {expected}");
+        }
     }
     let output = place.run(&["evaluate", "bench.csv", "--on", "val"]);
     assert_eq!(output.status.code(), Some(1), "there is no such split");

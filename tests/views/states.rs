@@ -340,3 +340,25 @@ fn several_hidden_shares_are_several_runs() {
         window.state().session.training.runs.iter().map(|run| run.settings.mask_ratio.0[0]).collect();
     assert_eq!(ratios, [0.25, 0.75]);
 }
+
+#[test]
+fn a_model_that_learns_by_heart_is_warned_of() {
+    let (mut window, job) = in_training();
+    tell(&mut window, job, facts());
+    for step in 1..=6 {
+        tell(&mut window, job, report(10 * step, 5.0 - 0.5 * step as f64));
+        let loss = 4.0 + 0.1 * step as f64;
+        tell(&mut window, job, TrainNews::Validated(Validation { step: 10 * step, loss, accuracy: 0.1 }, step == 1));
+        assert_eq!(shows(&window, "learns them by heart"), step == 6, "after {step} validations");
+    }
+}
+
+#[test]
+fn no_two_runs_have_one_folder() {
+    let (mut window, _) = in_training();
+    window.state_mut().tell(Input::Command(Command::Train(TrainCommand::Name("run-1".into()))));
+    window.state_mut().tell(Input::Command(Command::Train(TrainCommand::Start)));
+    window.run();
+    assert!(shows(&window, "There is a run of this name"));
+    assert_eq!(window.state().session.training.runs.len(), 1);
+}

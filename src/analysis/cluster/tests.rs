@@ -152,6 +152,28 @@ fn hdbscan_finds_groups_noise_and_heaps_of_duplicates() {
     assert_eq!((found.found, found.labels[0], found.labels[20], found.labels[30]), (2, 0, 1, -1));
 }
 
+/// Sixty genera of two species: the fifty directions of largest variance hold genera alone, and not even all of them.
+#[test]
+fn hdbscan_looks_in_all_dimensions() {
+    let mut rng = Seed(6).stream("test");
+    let (genera, specimens) = (60, 4);
+    let x = Array2::from_shape_fn((2 * genera * specimens, 3 * genera), |(row, axis)| {
+        let species = row / specimens;
+        let own = match axis {
+            _ if axis == species / 2 => 2.0,
+            _ if axis == genera + species => 0.8,
+            _ => 0.0,
+        };
+        own + 0.01 * rng.sample::<f32, _>(StandardNormal)
+    });
+    let truth: Vec<u32> = (0..x.nrows()).map(|row| (row / specimens) as u32).collect();
+    let found = cluster(x.view(), &Recipe::Hdbscan { min_size: 3 }, &Silent).unwrap();
+    let alone: Vec<u32> =
+        (1000..).zip(&found.labels).map(|(own, &label)| u32::try_from(label).unwrap_or(own)).collect();
+    let score = agreement(&truth, &alone).ami;
+    assert!(score > 0.95, "{} clusters, AMI {score}", found.found);
+}
+
 /// The suggestion must recover groups of any spread, size and number of dimensions as well as nearly the best threshold does.
 #[test]
 fn the_suggested_threshold_finds_groups_of_any_spread() {

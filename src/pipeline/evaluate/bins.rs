@@ -50,13 +50,13 @@ impl MethodRun<'_> {
             n: truth.len(),
             n_species: species_among(part, with_bin),
         };
-        let mut add = |metric, found: &[u32]| -> Result<f64, PipelineError> {
+        let mut add = |metric, found: &[u32]| -> Result<(f64, [f64; 2]), PipelineError> {
             let ami = agreement(&truth, found).ami;
             let ci95 = ami_interval(part, with_bin, &truth, found, self.settings.seed, observer)?;
             results.push(row("bin_reconstruction", metric, ami, Some(ci95)));
-            Ok(ami)
+            Ok((ami, ci95))
         };
-        let ami = add("ami", &grouped.with_true_number)?;
+        let (ami, ami_ci95) = add("ami", &grouped.with_true_number)?;
         if let Some(found) = &grouped.by_threshold {
             add("ami_threshold", found)?;
             let number = found.iter().collect::<HashSet<_>>().len();
@@ -66,13 +66,20 @@ impl MethodRun<'_> {
         let genus = results
             .iter()
             .find(|row| (row.task, row.method, row.metric) == ("open_world", self.method, "accuracy"))
-            .map(|row| row.value);
-        if let Some(genus) = genus {
-            let both = row("harmonic_mean", "harmonic_mean", harmonic_mean(genus, ami), None);
+            .map(|row| (row.value, row.ci95));
+        if let Some((genus, genus_ci95)) = genus {
+            let ci95 = genus_ci95.map(|genus| harmonic_interval(genus, ami_ci95));
+            let both = row("harmonic_mean", "harmonic_mean", harmonic_mean(genus, ami), ci95);
             results.push(EvaluationRow { rank: Field::Genus, ..both });
         }
         Ok(())
     }
+}
+
+/// An interval of the harmonic mean of two scores: both at their lower, both at their upper ends. The mean grows with either, and
+/// the queries overlap by an unknown amount; so, to first order, it covers at least what the two do, however they go together.
+fn harmonic_interval(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
+    [0, 1].map(|end| harmonic_mean(a[end].max(0.0), b[end].max(0.0)))
 }
 
 /// 95 % interval of the AMI of `rows` of a dataset by bootstrap over species: the value and 1.96 standard deviations of the

@@ -180,7 +180,9 @@ fn read_corpus(
         }
         TrainSource::Opened(dataset) => add(dataset)?,
     }
-    Ok(builder.finish()?)
+    let mut corpus = builder.finish()?;
+    corpus.find_partners(settings, observer)?;
+    Ok(corpus)
 }
 
 /// A run that is about to begin or to go on.
@@ -218,7 +220,7 @@ impl Run {
         let Self { folder, settings, saved } = self;
         let mut trainer = match saved {
             Some(saved) => saved.resume(settings, corpus)?,
-            None => Trainer::new(settings, corpus),
+            None => begin(settings, corpus)?,
         };
         let facts = RunFacts {
             mask_ratio: trainer.settings().settings().mask_ratio.0[0],
@@ -251,6 +253,16 @@ impl Run {
             stopped_early: done < total,
         })
     }
+}
+
+/// A new model, with the weights of another where the settings name one.
+fn begin(settings: CheckedSettings, corpus: Arc<Corpus>) -> Result<Trainer, TrainError> {
+    let start = settings.settings().begin_with.clone();
+    let mut trainer = Trainer::new(settings, corpus);
+    if !start.is_empty() {
+        trainer.begin_with(Path::new(&start))?;
+    }
+    Ok(trainer)
 }
 
 /// Steps, validations and checkpoints until the run is done.

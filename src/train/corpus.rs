@@ -2,6 +2,8 @@
 
 use super::TrainError;
 use super::objective::Streams;
+use super::partners::{Label, Partner, Partners};
+use super::relatives::Planes;
 use super::settings::CheckedSettings;
 use crate::data::dataset::Dataset;
 use crate::data::frame::FrameCheck;
@@ -9,14 +11,17 @@ use crate::data::seen::{SeenBarcodes, kept_of, long_hash_of};
 use crate::data::taxonomy::Field;
 use crate::data::tokens::{Tokenizer, Tokens};
 use crate::key::ContentHash;
+use crate::progress::{Cancelled, Observer};
 use crate::seed::Seed;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use sha2::{Digest, Sha256};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Letters by their code; every other letter is the last.
 const LETTERS: [u8; 5] = *b"ACGTN";
+/// What stands for every letter that is no base.
+const UNKNOWN: u8 = b'N';
 
 /// Barcodes, four bits a letter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,9 +54,23 @@ impl Store {
     }
 
     fn letters(&self, index: usize) -> Vec<u8> {
+        self.span(index).map(|at| self.letter_at(at)).collect()
+    }
+
+    /// One letter of a barcode, where it is so long.
+    fn letter(&self, index: usize, at: usize) -> Option<u8> {
+        let span = self.span(index);
+        let at = span.start + at as u64;
+        span.contains(&at).then(|| self.letter_at(at))
+    }
+
+    fn span(&self, index: usize) -> std::ops::Range<u64> {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        let code = |at: u64| self.packed[(at / 2) as usize] >> (4 * (at % 2)) & 15;
-        (start..self.ends[index]).map(|at| LETTERS[usize::from(code(at))]).collect()
+        start..self.ends[index]
+    }
+
+    fn letter_at(&self, at: u64) -> u8 {
+        LETTERS[usize::from(self.packed[(at / 2) as usize] >> (4 * (at % 2)) & 15)]
     }
 }
 
@@ -60,6 +79,9 @@ impl Store {
 pub struct Corpus {
     train: Store,
     validation: Store,
+    /// Genus and species of the training barcodes; empty where nothing asks for them.
+    labels: Vec<Label>,
+    partners: Partners,
     seen: SeenBarcodes,
     key: ContentHash,
 }
@@ -99,11 +121,56 @@ impl Corpus {
         settings: &CheckedSettings,
         streams: &Streams,
     ) -> Tokens {
-        let letters = self.train.letters(index);
+        let mut letters = self.train.letters(index);
         let tokenizer = &settings.tokenizer;
+        if settings.contrasts() && settings.settings().noise > 0.0 {
+            self.mix(index, &mut letters, settings.settings().noise, tokenizer.k(), &mut streams.noise(draw));
+        }
         let offset = if settings.offsets() { streams.offset(draw).random_range(0..tokenizer.k()) } else { 0 };
         let cut = if letters.len() >= offset + tokenizer.k() { &letters[offset..] } else { &letters[..] };
         tokenizer.read_from(cut, self.train.first_tokens[index])
+    }
+
+    /// Replaces a share of a barcode's letters by those of other barcodes at the same place of the frame: places that vary
+    /// change often, those that never do stay.
+    fn mix(&self, index: usize, letters: &mut [u8], share: f64, k: usize, rng: &mut impl Rng) {
+        let start = self.train.first_tokens[index] as usize * k;
+        for (at, letter) in letters.iter_mut().enumerate() {
+            if rng.random_bool(share) {
+                let other = rng.random_range(0..self.train.len());
+                let before = self.train.first_tokens[other] as usize * k;
+                let found = (start + at).checked_sub(before).and_then(|at| self.train.letter(other, at));
+                *letter = found.filter(|found| *found != UNKNOWN).unwrap_or(*letter);
+            }
+        }
+    }
+
+    /// Finds the partners that the settings ask for.
+    ///
+    /// # Errors
+    /// A stop.
+    pub fn find_partners(&mut self, settings: &CheckedSettings, observer: &dyn Observer) -> Result<(), Cancelled> {
+        let chosen = settings.settings();
+        self.partners = match chosen.partner {
+            _ if !settings.contrasts() => Partners::Same,
+            Partner::Same => Partners::Same,
+            Partner::Genus => Partners::of_genus(self.labels.clone()),
+            Partner::Relative => {
+                let mut planes = Planes::new(settings.tokenizer.max_bases());
+                for index in 0..self.len() {
+                    let start = self.train.first_tokens[index] as usize * settings.tokenizer.k();
+                    planes.push(&self.train.letters(index), start);
+                }
+                let distances = chosen.nearest_relative..=chosen.farthest_relative;
+                Partners::relatives(&planes, &distances, observer)?
+            }
+        };
+        Ok(())
+    }
+
+    /// Who is shown beside each training barcode.
+    pub(super) fn partners(&self) -> &Partners {
+        &self.partners
     }
 
     /// The tokens of validation barcode `index`.
@@ -129,6 +196,8 @@ pub struct CorpusBuilder<'a> {
     hashes: Vec<u64>,
     hasher: Sha256,
     too_short: usize,
+    labels: Vec<Label>,
+    taxa: HashMap<(Field, String), u32>,
 }
 
 /// What a barcode is for.
@@ -150,6 +219,8 @@ impl<'a> CorpusBuilder<'a> {
             hashes: Vec::new(),
             hasher: Sha256::new(),
             too_short: 0,
+            labels: Vec::new(),
+            taxa: HashMap::new(),
         }
     }
 
@@ -157,6 +228,7 @@ impl<'a> CorpusBuilder<'a> {
     pub fn add(&mut self, dataset: &Dataset, frames: Option<&[FrameCheck]>) {
         let settings = self.settings.settings();
         let uses = uses_of(dataset, &settings.splits.0, &settings.validation_split);
+        let labels = self.labels_of(dataset);
         for (unique, mut used) in uses.into_iter().enumerate() {
             let sequence = dataset.unique_sequence(unique);
             let hash = long_hash_of(sequence);
@@ -168,11 +240,39 @@ impl<'a> CorpusBuilder<'a> {
                 used = Use::Validation;
             }
             let registration = frames.and_then(|frames| frames[unique].registration.as_ref());
-            self.push(sequence, hash, used, registration.filter(|found| found.is_coi()));
+            let label = labels.get(unique).copied().unwrap_or_default();
+            self.push(sequence, hash, used, label, registration.filter(|found| found.is_coi()));
         }
     }
 
-    fn push(&mut self, sequence: &[u8], hash: u64, used: Use, registration: Option<&crate::data::frame::Registration>) {
+    /// Genus and species of every unique barcode by the first record that names them, where partners are of one genus; else
+    /// nothing is read of labels.
+    fn labels_of(&mut self, dataset: &Dataset) -> Vec<Label> {
+        let settings = self.settings.settings();
+        if !self.settings.contrasts() || settings.partner != Partner::Genus {
+            return Vec::new();
+        }
+        let mut labels = vec![Label::default(); dataset.unique_len()];
+        for row in 0..dataset.len() {
+            let label = &mut labels[dataset.unique_of(row)];
+            for (field, known) in [(Field::Genus, &mut label.genus), (Field::Species, &mut label.species)] {
+                if let (None, Some(name)) = (&known, dataset.label(row, field)) {
+                    let next = self.taxa.len() as u32;
+                    *known = Some(*self.taxa.entry((field, name.to_owned())).or_insert(next));
+                }
+            }
+        }
+        labels
+    }
+
+    fn push(
+        &mut self,
+        sequence: &[u8],
+        hash: u64,
+        used: Use,
+        label: Label,
+        registration: Option<&crate::data::frame::Registration>,
+    ) {
         let tokenizer = &self.settings.tokenizer;
         let (bases, first_token) = match registration {
             Some(registration) => tokenizer.registered_part(sequence, registration),
@@ -189,6 +289,7 @@ impl<'a> CorpusBuilder<'a> {
         if used == Use::Training {
             self.train.push(read, first_token);
             self.hashes.push(kept_of(hash));
+            self.labels.push(label);
         } else {
             self.validation.push(read, first_token);
         }
@@ -208,6 +309,8 @@ impl<'a> CorpusBuilder<'a> {
         Ok(Corpus {
             train: self.train,
             validation: self.validation,
+            labels: self.labels,
+            partners: Partners::default(),
             seen: SeenBarcodes::of_hashes(self.hashes),
             key: ContentHash(self.hasher.finalize().into()),
         })

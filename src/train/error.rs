@@ -59,6 +59,17 @@ pub enum TrainError {
         /// What differs.
         what: String,
     },
+    /// A model to begin with is of another shape than the run.
+    #[error(
+        "{} cannot be begun with: {weight} is missing or of another shape; give k, widths, layers and the objective of that model",
+        .path.display()
+    )]
+    OtherShape {
+        /// The model's file.
+        path: PathBuf,
+        /// The first weight that does not fit.
+        weight: String,
+    },
     /// The model could not be put together or read.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -5,6 +5,7 @@
 //! | settings: one list for file, flags and panel | [`TrainSettings`], [`TrainChanges`], [`Preset`], checked: [`CheckedSettings`] |
 //! | the barcodes of a run | [`Corpus`] |
 //! | what is hidden, seen and to be named | `objective` |
+//! | which barcodes are shown beside one another | [`Partner`], `partners`, `relatives` |
 //! | the network, forward and backward | `network` |
 //! | AdamW, clipping, learning rates | `optimizer`, `schedule` |
 //! | step by step | [`Trainer`] |
@@ -19,6 +20,8 @@ mod history;
 mod network;
 mod objective;
 mod optimizer;
+mod partners;
+mod relatives;
 mod schedule;
 mod settings;
 mod state;
@@ -28,6 +31,7 @@ pub use corpus::{Corpus, CorpusBuilder};
 pub use error::TrainError;
 pub use history::{History, Report, Validation};
 pub use objective::{Objective, TokenCounts};
+pub use partners::Partner;
 pub use schedule::{Rates, ScheduleKind};
 pub use settings::{CheckedSettings, Names, Preset, Ratios, RunLength, SettingsError, TrainChanges, TrainSettings};
 pub use state::SavedRun;

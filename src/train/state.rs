@@ -106,6 +106,9 @@ impl SavedRun {
         trainer.best = self.progress.best;
         trainer.history = self.progress.history;
         trainer.checkpoint_step = trainer.counters.steps;
+        if !trainer.settings.settings().begin_with.is_empty() {
+            trainer.also_seen(Checkpoint::open(&self.path, None)?.seen().map(Arc::as_ref));
+        }
         Ok(trainer)
     }
 }
@@ -177,7 +180,7 @@ impl Trainer {
             tensors: entries
                 .map(|entry| (entry.name.as_str(), entry.shape.as_slice(), &self.weights[entry.span.clone()]))
                 .collect(),
-            seen: Arc::new(self.corpus.seen().clone()),
+            seen: Arc::clone(&self.seen),
             training: self.described(),
         })
     }

@@ -3,13 +3,16 @@
 use super::TrainError;
 use super::corpus::Corpus;
 use super::history::{History, Report, Validation, Window};
-use super::network::{Drops, Network, Outcome};
+use super::network::{Drops, Network, Outcome, Pairs};
 use super::objective::{Sample, Streams};
 use super::optimizer::{AdamW, clip_factor, norm_of};
 use super::schedule::Rates;
 use super::settings::{CheckedSettings, RunLength};
+use crate::data::seen::SeenBarcodes;
+use crate::model::Checkpoint;
 use crate::progress::{Cancelled, Observer, Progress};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,6 +52,8 @@ pub struct StepReport {
 pub struct Trainer {
     pub(super) settings: CheckedSettings,
     pub(super) corpus: Arc<Corpus>,
+    /// What the model was trained on, here and before.
+    pub(super) seen: Arc<SeenBarcodes>,
     pub(super) network: Network,
     pub(super) weights: Vec<f32>,
     pub(super) optimizer: AdamW,
@@ -75,6 +80,7 @@ impl Trainer {
             streams: Streams::new(settings.seed()),
             gradients: vec![0.0; weights.len()],
             settings,
+            seen: Arc::new(corpus.seen().clone()),
             corpus,
             network,
             weights,
@@ -86,6 +92,30 @@ impl Trainer {
             order_epoch: None,
             order: Vec::new(),
             window: Window::default(),
+        }
+    }
+
+    /// Takes the weights of a trained model of the same shape, and its record of training barcodes.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`] where it can't be read, [`TrainError::OtherShape`] where a weight is missing or misshapen.
+    pub fn begin_with(&mut self, path: &Path) -> Result<(), TrainError> {
+        let model = Checkpoint::open(path, None)?;
+        for entry in self.network.layout().entries() {
+            let found = model.weights_of(&entry.name).filter(|(shape, _)| *shape == entry.shape);
+            let Some((_, values)) = found else {
+                return Err(TrainError::OtherShape { path: path.to_owned(), weight: entry.name.clone() });
+            };
+            self.weights[entry.span.clone()].copy_from_slice(values);
+        }
+        self.also_seen(model.seen().map(Arc::as_ref));
+        Ok(())
+    }
+
+    /// Adds what the weights were trained on before.
+    pub(super) fn also_seen(&mut self, before: Option<&SeenBarcodes>) {
+        if let Some(before) = before {
+            self.seen = Arc::new(self.seen.and(before));
         }
     }
 
@@ -111,7 +141,12 @@ impl Trainer {
 
     /// Passes over the barcodes, with fractions.
     pub fn epoch(&self) -> f64 {
-        self.counters.draws as f64 / self.corpus.len() as f64
+        self.counters.draws as f64 / (self.corpus.len() as u64 * self.views()) as f64
+    }
+
+    /// Barcodes that are drawn for each one of a pass: the one, and its partner where views are compared.
+    fn views(&self) -> u64 {
+        if self.settings.contrasts() { 2 } else { 1 }
     }
 
     /// The course of the run.
@@ -148,7 +183,7 @@ impl Trainer {
         match self.settings.length() {
             RunLength::Steps(steps) => steps,
             RunLength::Epochs(epochs) => {
-                let barcodes = epochs * self.corpus.len() as f64;
+                let barcodes = epochs * (self.corpus.len() as u64 * self.views()) as f64;
                 (barcodes / self.settings.barcodes_per_step() as f64).ceil().max(1.0) as u64
             }
             RunLength::Minutes(_) => 0,
@@ -174,12 +209,13 @@ impl Trainer {
         let start = Instant::now();
         let rates = self.rates();
         let batch = self.settings.settings().batch;
-        let samples = self.draw();
+        let (barcodes, samples): (Vec<u32>, Vec<Sample>) = self.draw().into_iter().unzip();
         let counts = self.settings.masking.count(&samples, &self.settings.tokenizer);
         self.gradients.fill(0.0);
         let mut outcome = Outcome::default();
-        for samples in samples.chunks(batch) {
-            let batch = self.settings.masking.batch(samples, counts, &self.settings.tokenizer);
+        for (samples, barcodes) in samples.chunks(batch).zip(barcodes.chunks(batch)) {
+            let mut batch = self.settings.masking.batch(samples, counts, &self.settings.tokenizer);
+            batch.pairs = self.pairs(barcodes);
             let mut rng = self.streams.dropout(self.counters.passes);
             let drops = Drops::new(&self.settings.architecture, self.settings.settings().dropout as f32, &mut rng);
             outcome.add(self.network.run(&self.weights, &batch, &drops, Some(&mut self.gradients)));
@@ -189,7 +225,7 @@ impl Trainer {
             self.counters.passes += 1;
         }
         let norm = norm_of(&self.gradients);
-        self.check_finite(outcome.loss, "loss")?;
+        self.check_finite(outcome.loss + outcome.matches.loss, "loss")?;
         self.check_finite(norm, "gradient")?;
         let clip = self.settings.settings().clip;
         let factor = if clip > 0.0 { clip_factor(norm, clip) } else { 1.0 };
@@ -200,6 +236,7 @@ impl Trainer {
         self.window.loss += outcome.loss;
         self.window.right += outcome.right;
         self.window.scored += outcome.scored;
+        self.window.matches.add(outcome.matches);
         self.window.steps += 1;
         self.window.sequences += samples.len() as u64;
         self.window.seconds += seconds;
@@ -218,22 +255,37 @@ impl Trainer {
     }
 
     /// The barcodes of the next step, with what is hidden of each.
-    fn draw(&mut self) -> Vec<Sample> {
+    fn draw(&mut self) -> Vec<(u32, Sample)> {
         let count = self.settings.barcodes_per_step();
         (0..count).map(|_| self.draw_one()).collect()
     }
 
-    fn draw_one(&mut self) -> Sample {
+    fn draw_one(&mut self) -> (u32, Sample) {
         let draw = self.counters.draws;
-        let (epoch, place) = (draw / self.corpus.len() as u64, draw % self.corpus.len() as u64);
+        let turn = draw / self.views();
+        let (epoch, place) = (turn / self.corpus.len() as u64, turn % self.corpus.len() as u64);
         if self.order_epoch != Some(epoch) {
             self.order = self.corpus.order(self.settings.seed(), epoch);
             self.order_epoch = Some(epoch);
         }
         self.counters.draws += 1;
-        let index = self.order[place as usize] as usize;
-        let tokens = self.corpus.training_tokens(index, draw, &self.settings, &self.streams);
-        self.settings.masking.draw(tokens, &self.settings.tokenizer, &mut self.streams.mask(draw))
+        let mut barcode = self.order[place as usize];
+        if !draw.is_multiple_of(self.views()) {
+            barcode = self.corpus.partners().draw(barcode, &mut self.streams.partner(draw));
+        }
+        let tokens = self.corpus.training_tokens(barcode as usize, draw, &self.settings, &self.streams);
+        let sample = self.settings.masking.draw(tokens, &self.settings.tokenizer, &mut self.streams.mask(draw));
+        (barcode, sample)
+    }
+
+    /// How the barcodes of a batch are compared, where they are.
+    fn pairs(&self, barcodes: &[u32]) -> Option<Pairs> {
+        let settings = self.settings.settings();
+        self.settings.contrasts().then(|| Pairs {
+            weight: (settings.contrast / settings.accumulation as f64) as f32,
+            temperature: settings.temperature as f32,
+            groups: barcodes.iter().map(|&barcode| self.corpus.partners().group(barcode)).collect(),
+        })
     }
 
     fn report(&mut self, rates: Rates, gradient_norm: f64) -> Report {
@@ -243,6 +295,8 @@ impl Trainer {
             epoch: self.epoch(),
             loss: window.loss / window.steps as f64,
             accuracy: window.accuracy(),
+            contrast_loss: self.settings.contrasts().then(|| window.matches.loss / window.steps as f64),
+            partners_found: self.settings.contrasts().then(|| window.matched()),
             learning_rate: rates.learning_rate,
             gradient_norm,
             sequences_per_second: window.rate(window.sequences),

@@ -70,9 +70,12 @@ impl TrainObserver for Watch {
     }
 
     fn reported(&self, report: &Report) {
+        let compared = report.contrast_loss.zip(report.partners_found).map_or_else(String::new, |(loss, found)| {
+            format!(", contrast {loss:.4}, {:.1} % of partners found", 100.0 * found)
+        });
         self.now_and_then(&|| {
             format!(
-                "step {}, pass {:.2}: loss {:.4}, {:.1} % named, gradient {:.2}, rate {:.2e}, {:.1} barcodes/s ({:.0} tokens/s in \
+                "step {}, pass {:.2}: loss {:.4}, {:.1} % named{compared}, gradient {:.2}, rate {:.2e}, {:.1} barcodes/s ({:.0} tokens/s in \
                  the encoder, {:.0} in the decoder)",
                 report.step,
                 report.epoch,

@@ -181,7 +181,8 @@ fn small(kind: &str) -> (Network, Vec<f32>, Batch) {
 fn gradients_agree_with_differences_of_the_loss() {
     for kind in ["mae", "mlm", "causal"] {
         for rate in [0.0, 0.3] {
-            let (mut network, weights, batch) = small(kind);
+            let (mut network, weights, mut batch) = small(kind);
+            batch.pairs = (rate > 0.0).then(|| Pairs { weight: 0.6, temperature: 0.3, groups: vec![None; 2] });
             let drops = Drops::new(&network.architecture, rate, &mut Seed(9).stream("drops"));
             let mut gradients = vec![0.0; weights.len()];
             network.run(&weights, &batch, &drops, Some(&mut gradients));
@@ -194,7 +195,8 @@ fn gradients_agree_with_differences_of_the_loss() {
                     let mut loss_at = |change: f32| {
                         let mut moved = weights.clone();
                         moved[at] += change;
-                        network.run(&moved, &batch, &drops, None).loss
+                        let outcome = network.run(&moved, &batch, &drops, None);
+                        outcome.loss + outcome.matches.loss
                     };
                     const STEP: f32 = 4e-3;
                     let slope = (loss_at(STEP) - loss_at(-STEP)) / f64::from(2.0 * STEP);

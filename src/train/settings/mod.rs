@@ -9,6 +9,7 @@ pub use checked::{CheckedSettings, RunLength, SettingsError};
 pub use preset::Preset;
 
 use super::objective::Objective;
+use super::partners::Partner;
 use super::schedule::ScheduleKind;
 use crate::model::{DeviceChoice, Precision};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -98,6 +99,21 @@ settings! {
     [long, value_name = "S"] kept_share: f64 = 0.0;
     /// Share of the loss that the hidden k-mers make; the others make the rest
     [long, value_name = "W"] masked_weight: f64 = 1.0;
+    /// Weight of the contrastive loss, which brings two views of a barcode together, beside that of naming k-mers (0: none)
+    [long, value_name = "W"] contrast: f64 = 0.0;
+    /// The other view of a barcode: same (with other k-mers hidden), relative (one of its nearest relatives, found by comparing
+    /// barcodes, without labels) or genus (of its genus: this uses labels)
+    [long, value_name = "same|relative|genus"] partner: Partner = Partner::Same;
+    /// Cosines between views are divided by it: the lower, the more the nearest views count
+    [long, value_name = "T"] temperature: f64 = 0.1;
+    /// Share of the bases of every view that are replaced by those of other barcodes at the same place
+    [long, value_name = "S"] noise: f64 = 0.0;
+    /// Share of differing bases from which another barcode is a relative, and no copy
+    [long, value_name = "S"] nearest_relative: f64 = 0.03;
+    /// Share of differing bases up to which another barcode is a relative
+    [long, value_name = "S"] farthest_relative: f64 = 0.15;
+    /// Model whose weights the run begins with, a file (empty: random weights)
+    [long, value_name = "MODEL"] begin_with: String = String::new();
     /// Keep the encoder's vector of the mask token as it began, as the published code does (mlm)
     [long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true"] frozen_mask: bool = false;
     /// Barcodes that pass through the network together

@@ -66,7 +66,7 @@ fn corpus(settings: &CheckedSettings, barcodes: &[String]) -> Arc<Corpus> {
 fn trainer(settings: &TrainSettings) -> Trainer {
     let settings = checked(settings);
     let corpus = corpus(&settings, &barcodes(1, 60));
-    Trainer::new(settings, corpus)
+    Trainer::new(settings, corpus).unwrap()
 }
 
 fn run(trainer: &mut Trainer, steps: usize) {

@@ -71,6 +71,8 @@ pub struct TrainRequest {
 pub struct RunFacts {
     /// Its folder.
     pub folder: PathBuf,
+    /// What it runs on, in words, as "the CPU" or "a CUDA GPU in bf16".
+    pub device: String,
     /// Its mask ratio.
     pub mask_ratio: f64,
     /// Number of weights.
@@ -218,9 +220,10 @@ impl Run {
         let Self { folder, settings, saved } = self;
         let mut trainer = match saved {
             Some(saved) => saved.resume(settings, corpus)?,
-            None => Trainer::new(settings, corpus),
+            None => Trainer::new(settings, corpus)?,
         };
         let facts = RunFacts {
+            device: trainer.device(),
             mask_ratio: trainer.settings().settings().mask_ratio.0[0],
             parameters: trainer.parameters(),
             barcodes: trainer.corpus().len(),

@@ -5,7 +5,8 @@
 //! | settings: one list for file, flags and panel | [`TrainSettings`], [`TrainChanges`], [`Preset`], checked: [`CheckedSettings`] |
 //! | the barcodes of a run | [`Corpus`] |
 //! | what is hidden, seen and to be named | `objective` |
-//! | the network, forward and backward | `network` |
+//! | the network, forward and backward: by hand on the CPU, by candle on a GPU | `network`, `network::device` |
+//! | weights and moments, wherever they are | `learner` |
 //! | AdamW, clipping, learning rates | `optimizer`, `schedule` |
 //! | step by step | [`Trainer`] |
 //! | a run on disk, and going on with it | `state` |
@@ -16,6 +17,7 @@
 mod corpus;
 mod error;
 mod history;
+mod learner;
 mod network;
 mod objective;
 mod optimizer;

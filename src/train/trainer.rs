@@ -3,12 +3,12 @@
 use super::TrainError;
 use super::corpus::Corpus;
 use super::history::{History, Report, Validation, Window};
-use super::network::{Drops, Network, Outcome};
+use super::learner::{Halt, Learner, Readings};
+use super::network::{Drops, Outcome};
 use super::objective::{Sample, Streams};
-use super::optimizer::{AdamW, clip_factor, norm_of};
 use super::schedule::Rates;
 use super::settings::{CheckedSettings, RunLength};
-use crate::progress::{Cancelled, Observer, Progress};
+use crate::progress::{Observer, Progress};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Instant;
@@ -49,15 +49,12 @@ pub struct StepReport {
 pub struct Trainer {
     pub(super) settings: CheckedSettings,
     pub(super) corpus: Arc<Corpus>,
-    pub(super) network: Network,
-    pub(super) weights: Vec<f32>,
-    pub(super) optimizer: AdamW,
+    pub(super) learner: Learner,
     pub(super) counters: Counters,
     pub(super) history: History,
     pub(super) best: Option<Validation>,
     /// Step of the last checkpoint that was written; 0 before the first.
     pub(super) checkpoint_step: u64,
-    gradients: Vec<f32>,
     streams: Streams,
     /// The pass over the barcodes that `order` is for.
     order_epoch: Option<u64>,
@@ -66,19 +63,22 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// A new model with random weights.
-    pub fn new(settings: CheckedSettings, corpus: Arc<Corpus>) -> Self {
-        let network = Network::new(settings.architecture);
-        let weights = network.layout().initial(settings.seed());
-        let optimizer = AdamW::new(weights.len(), settings.settings().weight_decay);
+    /// A new model with random weights, on the device that the settings name.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`] where that device is not there, [`TrainError::Device`] where it refuses.
+    pub fn new(settings: CheckedSettings, corpus: Arc<Corpus>) -> Result<Self, TrainError> {
+        let learner = Learner::new(&settings)?;
+        Ok(Self::with(learner, settings, corpus))
+    }
+
+    /// A run that has not begun.
+    pub(super) fn with(learner: Learner, settings: CheckedSettings, corpus: Arc<Corpus>) -> Self {
         Self {
             streams: Streams::new(settings.seed()),
-            gradients: vec![0.0; weights.len()],
             settings,
             corpus,
-            network,
-            weights,
-            optimizer,
+            learner,
             counters: Counters::default(),
             history: History::default(),
             best: None,
@@ -99,9 +99,14 @@ impl Trainer {
         &self.corpus
     }
 
+    /// What it runs on, in words, as "the CPU" or "a CUDA GPU in bf16".
+    pub fn device(&self) -> String {
+        self.learner.device()
+    }
+
     /// Number of weights.
     pub fn parameters(&self) -> usize {
-        self.weights.len()
+        self.learner.parameters()
     }
 
     /// Steps taken.
@@ -169,51 +174,43 @@ impl Trainer {
     /// One step: as many batches as the settings add up, one change of the weights.
     ///
     /// # Errors
-    /// [`TrainError::Diverged`] where the loss or the gradient is not a number; the weights are then as they were before.
+    /// [`TrainError::Diverged`] where the loss or the gradient is not a number: on the CPU the weights are then as they were
+    /// before, a GPU tells it at the next report. [`TrainError::Device`] where a GPU refuses.
     pub fn step(&mut self) -> Result<StepReport, TrainError> {
         let start = Instant::now();
         let rates = self.rates();
         let batch = self.settings.settings().batch;
         let samples = self.draw();
         let counts = self.settings.masking.count(&samples, &self.settings.tokenizer);
-        self.gradients.fill(0.0);
-        let mut outcome = Outcome::default();
         for samples in samples.chunks(batch) {
             let batch = self.settings.masking.batch(samples, counts, &self.settings.tokenizer);
             let mut rng = self.streams.dropout(self.counters.passes);
             let drops = Drops::new(&self.settings.architecture, self.settings.settings().dropout as f32, &mut rng);
-            outcome.add(self.network.run(&self.weights, &batch, &drops, Some(&mut self.gradients)));
+            self.learner.learn(&batch, &drops).map_err(|halt| self.error(halt))?;
             let tokens = batch.token_counts();
             self.window.tokens.encoder += tokens.encoder;
             self.window.tokens.decoder += tokens.decoder;
             self.counters.passes += 1;
         }
-        let norm = norm_of(&self.gradients);
-        self.check_finite(outcome.loss, "loss")?;
-        self.check_finite(norm, "gradient")?;
-        let clip = self.settings.settings().clip;
-        let factor = if clip > 0.0 { clip_factor(norm, clip) } else { 1.0 };
-        self.optimizer.step(&mut self.weights, &self.gradients, factor, rates);
+        self.learner.step(self.settings.settings().clip, rates).map_err(|halt| self.error(halt))?;
+        let is_due = (self.counters.steps + 1).is_multiple_of(self.settings.settings().report_every);
+        let readings = if is_due { Some(self.learner.read().map_err(|halt| self.error(halt))?) } else { None };
         self.counters.steps += 1;
         let seconds = start.elapsed().as_secs_f64();
         self.counters.seconds += seconds;
-        self.window.loss += outcome.loss;
-        self.window.right += outcome.right;
-        self.window.scored += outcome.scored;
         self.window.steps += 1;
         self.window.sequences += samples.len() as u64;
         self.window.seconds += seconds;
-        let is_due = self.counters.steps.is_multiple_of(self.settings.settings().report_every);
-        let report = is_due.then(|| self.report(rates, norm));
+        let report = readings.map(|readings| self.report(rates, readings));
         Ok(StepReport { step: self.counters.steps, epoch: self.epoch(), report })
     }
 
-    fn check_finite(&self, value: f64, what: &'static str) -> Result<(), TrainError> {
-        let checkpoint = self.checkpoint_step;
-        if value.is_finite() {
-            Ok(())
-        } else {
-            Err(TrainError::Diverged { step: self.counters.steps + 1, what, checkpoint })
+    /// Why the next step, or what follows from it, can't be had.
+    pub(super) fn error(&self, halt: Halt) -> TrainError {
+        let (step, checkpoint) = (self.counters.steps + 1, self.checkpoint_step);
+        match halt {
+            Halt::NotFinite(what) => TrainError::Diverged { step, what, checkpoint },
+            Halt::Device(source) => TrainError::Device(source),
         }
     }
 
@@ -236,8 +233,10 @@ impl Trainer {
         self.settings.masking.draw(tokens, &self.settings.tokenizer, &mut self.streams.mask(draw))
     }
 
-    fn report(&mut self, rates: Rates, gradient_norm: f64) -> Report {
-        let window = std::mem::take(&mut self.window);
+    fn report(&mut self, rates: Rates, readings: Readings) -> Report {
+        let Readings { outcome, gradient_norm } = readings;
+        let mut window = std::mem::take(&mut self.window);
+        window.add(outcome);
         let report = Report {
             step: self.counters.steps,
             epoch: self.epoch(),
@@ -270,8 +269,8 @@ impl Trainer {
     /// they are the best so far.
     ///
     /// # Errors
-    /// A stop; the run is then as it was before.
-    pub fn validate(&mut self, observer: &dyn Observer) -> Result<(Validation, bool), Cancelled> {
+    /// [`TrainError::Cancelled`] on a stop, [`TrainError::Device`] where a GPU refuses; the run is then as it was before.
+    pub fn validate(&mut self, observer: &dyn Observer) -> Result<(Validation, bool), TrainError> {
         let count = self.validation_barcodes();
         let mut window = Window::default();
         for start in (0..count).step_by(VALIDATION_BATCH) {
@@ -280,10 +279,8 @@ impl Trainer {
             let samples: Vec<Sample> = indices.map(|index| self.validation_sample(index)).collect();
             let counts = self.settings.masking.count(&samples, &self.settings.tokenizer);
             let batch = self.settings.masking.batch(&samples, counts, &self.settings.tokenizer);
-            let outcome = self.network.run(&self.weights, &batch, &Drops::default(), None);
-            window.loss += outcome.loss * outcome.scored as f64;
-            window.right += outcome.right;
-            window.scored += outcome.scored;
+            let outcome = self.learner.examine(&batch).map_err(|halt| self.error(halt))?;
+            window.add(Outcome { loss: outcome.loss * outcome.scored as f64, ..outcome });
         }
         let loss = window.loss / window.scored.max(1) as f64;
         let validation = Validation { step: self.counters.steps, loss, accuracy: window.accuracy() };

@@ -1,4 +1,4 @@
-//! The transformer that is trained, on the CPU in 32 bits: forward and backward by hand.
+//! The transformer that is trained, on the CPU in 32 bits: forward and backward by hand. Its twin for GPUs is in `device`.
 //!
 //! | objective | what runs |
 //! |---|---|
@@ -12,6 +12,7 @@
 
 mod attention;
 mod bert;
+pub(crate) mod device;
 mod head;
 mod layer;
 mod parameters;

@@ -12,7 +12,8 @@
 //! | a run on disk, and going on with it | `state` |
 //!
 //! A run follows from its barcodes, settings and seed alone: every draw comes from a numbered stream, and sums over rows are
-//! taken in a fixed order. So a run that was ended by force goes on from its last checkpoint to the same bits.
+//! taken in a fixed order. So a run on the CPU that was ended by force goes on from its last checkpoint to the same bits; a GPU
+//! has its own order of sums and its own draws of dropout, which follow from the seed too.
 
 mod corpus;
 mod error;

@@ -27,7 +27,7 @@ fn files(folder: &Path) -> (PathBuf, [PathBuf; 2]) {
     (table, both)
 }
 
-fn checked(settings: TrainSettings) -> CheckedSettings {
+fn checked(settings: &TrainSettings) -> CheckedSettings {
     settings.checked().unwrap().remove(0)
 }
 
@@ -50,8 +50,8 @@ fn at_once(files: &[PathBuf], settings: &CheckedSettings) -> Corpus {
 fn the_corpus_of_a_file_does_not_depend_on_how_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let (table, with_labels) = files(folder.path());
-    let by_share = checked(TrainSettings { register: true, validation_share: 0.2, ..TrainSettings::default() });
-    let by_split = checked(TrainSettings {
+    let by_share = checked(&TrainSettings { register: true, validation_share: 0.2, ..TrainSettings::default() });
+    let by_split = checked(&TrainSettings {
         splits: Names(vec!["train".into()]),
         validation_split: "val".into(),
         ..TrainSettings::default()
@@ -78,7 +78,7 @@ fn files_without_barcodes_and_stops_are_told_when_reading_in_parts() {
     let (table, [fasta, labels]) = files(folder.path());
     let empty = folder.path().join("short.fasta");
     fs::write(&empty, ">a\nACGT\n").unwrap();
-    let settings = checked(TrainSettings::default());
+    let settings = checked(&TrainSettings::default());
     let read = |files: &[&PathBuf], observer: &dyn Observer| {
         let paths: Vec<PathBuf> = files.iter().map(|&path| path.clone()).collect();
         let mut reader = CorpusReader { builder: CorpusBuilder::new(&settings), register: false, observer };

@@ -67,7 +67,7 @@ fn corpus(settings: &CheckedSettings, barcodes: &[String]) -> Arc<Corpus> {
 fn trainer(settings: &TrainSettings) -> Trainer {
     let settings = checked(settings);
     let corpus = corpus(&settings, &barcodes(1, 60));
-    Trainer::new(settings, corpus)
+    Trainer::new(settings, corpus).unwrap()
 }
 
 fn run(trainer: &mut Trainer, steps: usize) {
@@ -150,7 +150,7 @@ fn contrasting_trainer(settings: &TrainSettings) -> Trainer {
     builder.add(&dataset.finish(), None);
     let mut corpus = builder.finish().unwrap();
     corpus.find_partners(&settings, &Silent).unwrap();
-    Trainer::new(settings, Arc::new(corpus))
+    Trainer::new(settings, Arc::new(corpus)).unwrap()
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_run_begins_with_the_weights_of_another_and_remembers_its_barcodes() {
     before.save_model(&path).unwrap();
     let settings = checked(&tiny(Objective::Mae));
     let others = corpus(&settings, &barcodes(7, 40));
-    let mut after = Trainer::new(settings, Arc::clone(&others));
+    let mut after = Trainer::new(settings, Arc::clone(&others)).unwrap();
     after.begin_with(&path).unwrap();
     let copy = folder.path().join("after.safetensors");
     after.save_model(&copy).unwrap();

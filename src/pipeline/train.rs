@@ -4,11 +4,14 @@
 //! lowest validation loss, `model.safetensors` the one at the end. Each is also a model that every command opens. Several mask
 //! ratios have a folder each, `ratio-0.25` and so on. `settings.toml` is the run file: all settings, as they were used.
 
+#[cfg(test)]
+mod tests;
+
 use super::PipelineError;
 use super::export::write_text;
 use crate::data::dataset::Dataset;
 use crate::data::frame::check_frames;
-use crate::data::import::{ImportOptions, load};
+use crate::data::import::{ImportOptions, PartReader, load_in_parts};
 use crate::progress::{Cancelled, Observer, Progress};
 use crate::train::{
     CheckedSettings, Corpus, CorpusBuilder, Report, SavedRun, TrainChanges, TrainError, TrainSettings, Trainer,
@@ -18,6 +21,9 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Records of a file that are held at a time with their names and labels.
+const RECORDS_OF_A_PART: usize = 50_000;
 
 /// The file that a run goes on from.
 pub const RUN_FILE: &str = "run.safetensors";
@@ -45,7 +51,8 @@ impl TrainObserver for crate::progress::Silent {}
 /// Where the barcodes come from.
 #[derive(Debug, Clone)]
 pub enum TrainSource {
-    /// Files and how they are read, one after another, so that no more than one is held with its names and labels.
+    /// Files and how they are read: one after another and part by part, so that of their names and labels little is held at a
+    /// time. Tables without sequences give labels, as splits, to the records of the others.
     Files(Vec<PathBuf>, ImportOptions),
     /// Specimens that are open.
     Opened(Arc<Dataset>),
@@ -71,6 +78,8 @@ pub struct TrainRequest {
 pub struct RunFacts {
     /// Its folder.
     pub folder: PathBuf,
+    /// What it runs on, in words, as "the CPU" or "a CUDA GPU in bf16".
+    pub device: String,
     /// Its mask ratio.
     pub mask_ratio: f64,
     /// Number of weights.
@@ -166,23 +175,37 @@ fn read_corpus(
     settings: &CheckedSettings,
     observer: &dyn Observer,
 ) -> Result<Corpus, PipelineError> {
-    let mut builder = CorpusBuilder::new(settings);
-    let mut add = |dataset: &Dataset| -> Result<(), PipelineError> {
-        let frames = if settings.settings().register { Some(check_frames(dataset, observer)?) } else { None };
-        builder.add(dataset, frames.as_deref());
-        Ok(())
-    };
+    let register = settings.settings().register;
+    let mut reader = CorpusReader { builder: CorpusBuilder::new(settings), register, observer };
     match &request.source {
-        TrainSource::Files(files, import) => {
-            for file in files {
-                add(&load(std::slice::from_ref(file), import, observer)?.0)?;
-            }
+        TrainSource::Files(files, import) => load_in_parts(files, import, RECORDS_OF_A_PART, observer, &mut reader)?,
+        TrainSource::Opened(dataset) => {
+            reader.part(dataset)?;
+            reader.end_of_file();
         }
-        TrainSource::Opened(dataset) => add(dataset)?,
     }
-    let mut corpus = builder.finish()?;
+    let mut corpus = reader.builder.finish()?;
     corpus.find_partners(settings, observer)?;
     Ok(corpus)
+}
+
+/// Takes the barcodes of a run from its files.
+struct CorpusReader<'a> {
+    builder: CorpusBuilder<'a>,
+    register: bool,
+    observer: &'a dyn Observer,
+}
+
+impl PartReader for CorpusReader<'_> {
+    fn part(&mut self, records: &Dataset) -> Result<(), Cancelled> {
+        let frames = if self.register { Some(check_frames(records, self.observer)?) } else { None };
+        self.builder.add_part(records, frames.as_deref());
+        Ok(())
+    }
+
+    fn end_of_file(&mut self) {
+        self.builder.end_file();
+    }
 }
 
 /// A run that is about to begin or to go on.
@@ -223,6 +246,7 @@ impl Run {
             None => begin(settings, corpus)?,
         };
         let facts = RunFacts {
+            device: trainer.device(),
             mask_ratio: trainer.settings().settings().mask_ratio.0[0],
             parameters: trainer.parameters(),
             barcodes: trainer.corpus().len(),
@@ -258,7 +282,7 @@ impl Run {
 /// A new model, with the weights of another where the settings name one.
 fn begin(settings: CheckedSettings, corpus: Arc<Corpus>) -> Result<Trainer, TrainError> {
     let start = settings.settings().begin_with.clone();
-    let mut trainer = Trainer::new(settings, corpus);
+    let mut trainer = Trainer::new(settings, corpus)?;
     if !start.is_empty() {
         trainer.begin_with(Path::new(&start))?;
     }

@@ -251,8 +251,7 @@ impl Session {
         match command {
             TrainCommand::Set(settings) => training.settings = *settings,
             TrainCommand::Preset(preset) => {
-                let seed = training.settings.seed;
-                training.settings = TrainSettings { seed, ..preset.settings() };
+                training.settings = training.settings.keeping_place(preset.settings());
             }
             TrainCommand::Name(name) => training.name = name,
             TrainCommand::Start => self.start_training(effects),

@@ -2,6 +2,7 @@
 
 use super::settings::SettingsError;
 use crate::model::ModelError;
+use crate::progress::Cancelled;
 use std::path::PathBuf;
 
 /// Why a run did not start or go on.
@@ -70,7 +71,16 @@ pub enum TrainError {
         /// The first weight that does not fit.
         weight: String,
     },
-    /// The model could not be put together or read.
+    /// A GPU refused.
+    #[error(
+        "the device could not go on: {0}. If its memory was too small, take a smaller --batch with more --accumulation, or train \
+         with --device cpu; a run that has a checkpoint goes on from it with --resume"
+    )]
+    Device(#[source] candle_core::Error),
+    /// The user stopped it.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// The model could not be put together or read, or the device that it is for is not there.
     #[error(transparent)]
     Model(#[from] ModelError),
 }

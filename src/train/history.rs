@@ -1,6 +1,6 @@
 //! What a run tells of itself, in bounded memory.
 
-use super::network::Matches;
+use super::network::{Matches, Outcome};
 use super::objective::TokenCounts;
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +93,14 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// Adds loss and accuracy of more steps.
+    pub(super) fn add(&mut self, outcome: Outcome) {
+        self.loss += outcome.loss;
+        self.right += outcome.right;
+        self.scored += outcome.scored;
+        self.matches.add(outcome.matches);
+    }
+
     /// A number of things per second.
     pub(super) fn rate(&self, count: u64) -> f64 {
         if self.seconds > 0.0 { count as f64 / self.seconds } else { 0.0 }

@@ -55,6 +55,13 @@ pub(super) struct Label {
     pub(super) species: Option<u32>,
 }
 
+impl Label {
+    /// This label, with the names of another where it has none.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self { genus: self.genus.or(other.genus), species: self.species.or(other.species) }
+    }
+}
+
 /// The partners of every barcode.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Partners {

@@ -56,15 +56,15 @@ impl Planes {
 
     /// Differing and shared known bases of two barcodes; `None` as soon as more than `most` differ.
     fn compare(&self, a: &[[u64; 3]], b: &[[u64; 3]], most: u32) -> Option<(u32, u32)> {
-        let (mut differing, mut shared) = (0, 0);
+        let mut differing = 0;
         for (a, b) in a.iter().zip(b) {
-            let both = a[2] & b[2];
-            differing += (((a[0] ^ b[0]) | (a[1] ^ b[1])) & both).count_ones();
-            shared += both.count_ones();
+            differing += (((a[0] ^ b[0]) | (a[1] ^ b[1])) & a[2] & b[2]).count_ones();
             if differing > most {
                 return None;
             }
         }
+        // few pairs come here: what they share is counted for them alone
+        let shared = a.iter().zip(b).map(|(a, b)| (a[2] & b[2]).count_ones()).sum();
         Some((differing, shared))
     }
 

@@ -243,6 +243,7 @@ fn tell(window: &mut Window, id: JobId, news: TrainNews) {
 fn facts() -> TrainNews {
     TrainNews::Began(RunFacts {
         folder: "models/run-1".into(),
+        device: "the CPU".into(),
         mask_ratio: 0.5,
         parameters: 4_340_224,
         barcodes: 235,

@@ -61,9 +61,10 @@ impl TrainObserver for Watch {
     fn began(&self, run: &RunFacts) {
         let from = if run.from_step > 0 { format!(", from step {}", run.from_step) } else { String::new() };
         self.remark(&format!(
-            "{}: {} weights, {} barcodes to train on, {} set aside{from}",
+            "{}: {} weights on {}, {} barcodes to train on, {} set aside{from}",
             run.folder.display(),
             run.parameters,
+            run.device,
             run.barcodes,
             run.validation_barcodes,
         ));

@@ -1,4 +1,4 @@
-//! The transformer that is trained, on the CPU in 32 bits: forward and backward by hand.
+//! The transformer that is trained, on the CPU in 32 bits: forward and backward by hand. Its twin for GPUs is in `device`.
 //!
 //! | objective | what runs |
 //! |---|---|
@@ -14,6 +14,7 @@
 mod attention;
 mod bert;
 mod contrast;
+pub(crate) mod device;
 mod head;
 mod layer;
 mod parameters;

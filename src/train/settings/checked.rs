@@ -198,9 +198,21 @@ impl TrainSettings {
         require(self.validate_every > 0, "validate_every", "at least one step is needed")?;
         require(self.report_every > 0, "report_every", "at least one step is needed")?;
         require(self.checkpoint_minutes >= 0.0, "checkpoint_minutes", "a number from 0 is needed")?;
-        let here = matches!(self.device, DeviceChoice::Auto | DeviceChoice::Cpu);
-        require(here, "device", "training runs on the CPU; GPUs are used for reading only")?;
-        require(self.precision == Precision::F32, "precision", "the CPU trains in f32")
+        self.check_device()
+    }
+
+    /// Whether the program has the device at all, and what it can't do. Whether a GPU is there is found out when a run begins.
+    fn check_device(&self) -> Result<(), SettingsError> {
+        let may_be_cpu = matches!(self.device, DeviceChoice::Auto | DeviceChoice::Cpu);
+        let may_be_gpu = self.device.may_be_gpu();
+        let absent = format!("this program was built without {}; take auto or cpu", self.device);
+        require(may_be_cpu || may_be_gpu, "device", absent)?;
+        require(
+            self.precision != Precision::F16,
+            "precision",
+            "small gradients are lost in f16; take f32, or bf16 on a GPU",
+        )?;
+        require(may_be_gpu || self.precision == Precision::F32, "precision", "bf16 is for GPUs; the CPU trains in f32")
     }
 
     fn check_contrast(&self) -> Result<(), SettingsError> {

@@ -158,10 +158,18 @@ settings! {
     [long, value_name = "M"] checkpoint_minutes: f64 = 5.0;
     /// Seed of every random draw
     [skip] seed: u64 = 1;
-    /// Where the model is trained
+    /// Where the model is trained: auto (a GPU where the program has one), cpu, cuda or metal
     [skip] device: DeviceChoice = DeviceChoice::Auto;
-    /// Numbers that it is trained with
+    /// Numbers of the matrix products: f32, or bf16 on a GPU, where the weights stay in f32
     [skip] precision: Precision = Precision::F32;
+}
+
+impl TrainSettings {
+    /// Other settings with this seed, device and precision: what a preset says nothing of.
+    #[must_use]
+    pub fn keeping_place(&self, other: Self) -> Self {
+        Self { seed: self.seed, device: self.device, precision: self.precision, ..other }
+    }
 }
 
 impl TrainChanges {

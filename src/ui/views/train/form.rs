@@ -1,5 +1,6 @@
 //! The settings of the next run.
 
+use crate::model::{DeviceChoice, Precision};
 use crate::session::Command;
 use crate::session::training::TrainCommand;
 use crate::train::{Objective, Preset, Ratios, ScheduleKind, TrainSettings};
@@ -65,6 +66,7 @@ impl Form {
                 .on_hover_text("Whether barcodes are shifted to the COI-5P frame before they are cut into k-mers");
             ui.checkbox(&mut settings.register, "to the COI-5P frame");
             ui.end_row();
+            device(ui, settings);
         });
     }
 
@@ -99,7 +101,7 @@ fn preset(ui: &mut Ui, scope: &mut Scope<'_>) {
     ui.horizontal_wrapped(|ui| {
         let settings = &scope.session.training.settings;
         for preset in Preset::ALL {
-            let is_chosen = TrainSettings { seed: settings.seed, ..preset.settings() } == *settings;
+            let is_chosen = settings.keeping_place(preset.settings()) == *settings;
             let button = egui::Button::new(preset.title()).selected(is_chosen);
             if ui.add(button).on_hover_text(preset_hint(preset)).clicked() {
                 ask(scope, TrainCommand::Preset(preset));
@@ -254,6 +256,54 @@ fn learning(ui: &mut Ui, settings: &mut TrainSettings) {
         ui.add_enabled(!settings.register, egui::Checkbox::new(&mut settings.random_offset, "cut 0 to k-1 bases off"));
         ui.end_row();
     });
+}
+
+/// Where the model is trained, and with which numbers.
+fn device(ui: &mut Ui, settings: &mut TrainSettings) {
+    let label =
+        ui.label("Device").on_hover_text("Automatic: a graphics card where one can be used, else the processor");
+    ComboBox::from_id_salt("train device")
+        .selected_text(device_name(settings.device))
+        .show_ui(ui, |ui| {
+            for choice in DeviceChoice::ALL {
+                ui.selectable_value(&mut settings.device, choice, device_name(choice));
+            }
+        })
+        .response
+        .labelled_by(label.id);
+    ui.end_row();
+    if settings.device.may_be_gpu() || settings.precision != Precision::F32 {
+        let hint = "Of the products on a graphics card; weights, losses and the processor always have 32 bits";
+        let label = ui.label("Numbers").on_hover_text(hint);
+        ComboBox::from_id_salt("train precision")
+            .selected_text(precision_name(settings.precision))
+            .show_ui(ui, |ui| {
+                for precision in [Precision::F32, Precision::Bf16] {
+                    ui.selectable_value(&mut settings.precision, precision, precision_name(precision));
+                }
+            })
+            .response
+            .labelled_by(label.id)
+            .on_hover_text(hint);
+        ui.end_row();
+    }
+}
+
+fn device_name(choice: DeviceChoice) -> &'static str {
+    match choice {
+        DeviceChoice::Auto => "Automatic",
+        DeviceChoice::Cpu => "Processor",
+        DeviceChoice::Cuda => "NVIDIA graphics card",
+        DeviceChoice::Metal => "Apple graphics card",
+    }
+}
+
+fn precision_name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "32 bits",
+        Precision::Bf16 => "bfloat16, faster",
+        Precision::F16 => "16 bits",
+    }
 }
 
 fn checks(ui: &mut Ui, settings: &mut TrainSettings) {

@@ -29,7 +29,7 @@ pub(in crate::pipeline) mod tests;
 mod work;
 
 pub(in crate::pipeline) use floor::names;
-pub use picture::masking_figure;
+pub use picture::{DRAWN, masking_figure};
 pub use summary::{MaskingPoint, summary};
 
 use super::embed::EmbedSettings;
@@ -97,7 +97,10 @@ impl Default for MaskingSettings {
 
 impl MaskingSettings {
     /// These settings with ratios and modes in order and each once.
-    fn checked(&self) -> Result<Self, PipelineError> {
+    ///
+    /// # Errors
+    /// [`PipelineError::Setting`] says what makes no sense.
+    pub fn checked(&self) -> Result<Self, PipelineError> {
         let refuse = |what: String| Err(PipelineError::Setting(what));
         if let Some(ratio) = self.ratios.iter().find(|ratio| !(0.0..=MAX_RATIO).contains(*ratio)) {
             return refuse(format!("a masking ratio of {ratio} is outside of 0 to {MAX_RATIO}"));

@@ -30,7 +30,7 @@ impl Layout {
         let per_row = (((ui.available_width() + theme::GRID) / (k as f32 * letter + theme::GRID)) as usize).max(1);
         let first_base = found.tokens.first().map_or(0, |token| token.first_base);
         Self {
-            origin: ui.next_widget_position(),
+            origin: Pos2::ZERO,
             font,
             letter,
             line,
@@ -70,9 +70,9 @@ impl Layout {
 
 /// Draws the barcode. Answers the masked k-mer that was clicked.
 pub(super) fn show(ui: &mut Ui, found: &Reconstruction, k: usize, chosen: Option<usize>) -> Option<usize> {
-    let (_, area) = ui.allocate_space(vec2(ui.available_width(), 0.0));
-    let layout = Layout { origin: area.min, ..Layout::of(ui, found, k) };
-    ui.allocate_space(vec2(ui.available_width(), layout.height()));
+    let mut layout = Layout::of(ui, found, k);
+    let (_, area) = ui.allocate_space(vec2(ui.available_width(), layout.height()));
+    layout.origin = area.min;
     let tokens = theme::tokens(ui);
     let mut clicked = None;
     for (at, token) in found.tokens.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! What there is to do and what comes of it: plain descriptions that hold shared data.
 
 use super::export::Export;
+use super::lab::{LabOutput, LabTask};
 use super::runner::Kind;
 use crate::data::dataset::Dataset;
 use crate::data::frame::FrameCheck;
@@ -173,6 +174,8 @@ pub enum Task {
     },
     /// Train a model.
     Train(Box<TrainRequest>),
+    /// Work of the masking lab.
+    Lab(Box<LabTask>),
     /// Find the specimens nearest to one.
     FindClosest {
         /// The specimens.
@@ -191,6 +194,7 @@ impl Task {
             Self::FindClosest { .. } => Kind::Light,
             Self::Export { .. } => Kind::Write,
             Self::Train(_) => Kind::Training,
+            Self::Lab(task) => task.kind(),
             _ => Kind::Heavy,
         }
     }
@@ -210,6 +214,7 @@ impl Task {
             Self::Export { path, .. } => format!("Saving {}", file_names(std::slice::from_ref(path))),
             Self::Train(request) => format!("Training {}", file_names(std::slice::from_ref(&request.folder))),
             Self::FindClosest { .. } => "Finding nearest specimens".to_owned(),
+            Self::Lab(task) => task.name().to_owned(),
         }
     }
 
@@ -263,6 +268,8 @@ pub enum Output {
     Training(TrainNews),
     /// Of [`Task::Train`].
     Trained(Vec<TrainOutcome>),
+    /// Of [`Task::Lab`].
+    Lab(LabOutput),
 }
 
 /// What a model in training shows.

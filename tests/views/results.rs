@@ -1,6 +1,7 @@
 //! What jobs might deliver of the invented specimens.
 
 use crate::desk::{GENERA, SPECIMENS, genus_of, places};
+use crate::lab_results;
 use barcodescope::analysis::agreement::agreement;
 use barcodescope::analysis::concordance::concordance;
 use barcodescope::analysis::metrics::scores;
@@ -44,7 +45,11 @@ pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
         Task::CheckFrames { dataset } => {
             Output::Frames(Arc::new(vec![FrameCheck { registration: None, flags: Flags::NONE }; dataset.unique_len()]))
         }
-        Task::LoadModel { .. } => Output::Model { info: Arc::new(model()), note: "on the CPU".into() },
+        // a file holds an encoder alone, the bundled model can guess
+        Task::LoadModel { path } => {
+            let info = ModelInfo { head: path.is_none(), ..model() };
+            Output::Model { info: Arc::new(info), note: "on the CPU".into() }
+        }
         Task::Embed { dataset, .. } => Output::Embedded(Arc::new(Embedded {
             vectors: Array2::zeros((dataset.unique_len(), 4)),
             data: dataset.key(),
@@ -75,6 +80,7 @@ pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
         })),
         Task::Export { path, .. } => Output::Saved(path.clone()),
         Task::Train(_) => Output::Trained(Vec::new()),
+        Task::Lab(task) => Output::Lab(lab_results::result_of(task)),
     }
 }
 

@@ -258,6 +258,8 @@ fn report(step: u64, loss: f64) -> TrainNews {
         epoch: 0.1,
         loss,
         accuracy: 0.25,
+        contrast_loss: None,
+        partners_found: None,
         learning_rate: 1e-3,
         gradient_norm: 1.0,
         sequences_per_second: 77.0,

@@ -1,4 +1,4 @@
-//! Long work off the window's thread: one heavy slot, progress, cancellation, panics as errors.
+//! Long work off the window's thread: one heavy slot, turns among all that use every core, progress, cancellation, panics as errors.
 //!
 //! | road | what travels | how |
 //! |---|---|---|
@@ -11,6 +11,7 @@ mod error;
 mod export;
 mod runner;
 mod task;
+mod turns;
 mod waker;
 mod work;
 

@@ -193,7 +193,7 @@ impl Session {
         } else if let Some(step) = self.results.step_of(id) {
             self.end_step(step, id, outcome);
         } else {
-            self.end_training(id, outcome);
+            self.end_training(id, outcome, effects);
         }
     }
 
@@ -229,6 +229,7 @@ impl Session {
         self.results.start_over();
         self.selection.reset();
         self.closest = Stage::Empty;
+        self.training.estimate = Stage::Empty;
         self.overview = Overview::of(&opened.dataset);
         self.count_flags(&opened.dataset);
         self.look = Look::first(&opened.dataset, self.look.revision);

@@ -48,6 +48,10 @@ impl Store {
         self.first_tokens.push(first_token);
     }
 
+    fn bytes(&self) -> usize {
+        self.packed.len() + size_of_val(&self.ends[..]) + size_of_val(&self.first_tokens[..])
+    }
+
     fn letters(&self, index: usize) -> Vec<u8> {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         let code = |at: u64| self.packed[(at / 2) as usize] >> (4 * (at % 2)) & 15;
@@ -78,6 +82,11 @@ impl Corpus {
     /// Number of barcodes to validate on.
     pub fn validation_len(&self) -> usize {
         self.validation.len()
+    }
+
+    /// Bytes that the barcodes take.
+    pub(super) fn bytes(&self) -> usize {
+        self.train.bytes() + self.validation.bytes()
     }
 
     /// The record of the barcodes that are trained on.

@@ -29,6 +29,9 @@ pub use error::TrainError;
 pub use history::{History, Report, Validation};
 pub use objective::{Objective, TokenCounts};
 pub use schedule::{Rates, ScheduleKind};
-pub use settings::{CheckedSettings, Names, Preset, Ratios, RunLength, SettingsError, TrainChanges, TrainSettings};
+pub use settings::{
+    CheckedSettings, Names, Preset, Ratios, RunLength, SettingsError, TrainChanges, TrainSettings, fitting_heads,
+    possible_heads,
+};
 pub use state::SavedRun;
 pub use trainer::{StepReport, Trainer};

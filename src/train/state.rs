@@ -162,20 +162,34 @@ impl Trainer {
         write(path, self.model(path).write_run(path, &[], &BTreeMap::new()))
     }
 
+    /// The model as it is now, to read with.
+    pub fn reader(&self) -> Checkpoint {
+        self.checkpoint("in training", &self.weights)
+    }
+
+    /// The model as it was before the first step, to read with.
+    pub fn untrained_reader(&self) -> Checkpoint {
+        self.checkpoint("untrained", &self.network.layout().initial(self.settings.seed()))
+    }
+
     /// The model as it is now.
     fn model(&self, path: &Path) -> Checkpoint {
+        let stem = path.parent().and_then(Path::file_name).or(path.file_stem()).unwrap_or_default();
+        self.checkpoint(&stem.to_string_lossy(), &self.weights)
+    }
+
+    fn checkpoint(&self, name: &str, weights: &[f32]) -> Checkpoint {
         let architecture = &self.settings.architecture;
         let entries = self.network.layout().entries().iter();
-        let stem = path.parent().and_then(Path::file_name).or(path.file_stem()).unwrap_or_default();
         Checkpoint::trained(Trained {
-            name: &stem.to_string_lossy(),
+            name,
             tokenizer: &self.settings.tokenizer,
             encoder: architecture.encoder,
             decoder: architecture.decoder,
             causal: architecture.causal,
             read: self.settings.read(),
             tensors: entries
-                .map(|entry| (entry.name.as_str(), entry.shape.as_slice(), &self.weights[entry.span.clone()]))
+                .map(|entry| (entry.name.as_str(), entry.shape.as_slice(), &weights[entry.span.clone()]))
                 .collect(),
             seen: Arc::new(self.corpus.seen().clone()),
             training: self.described(),

@@ -104,6 +104,25 @@ impl Trainer {
         self.weights.len()
     }
 
+    /// Bytes of the model's file: the weights, the record of the barcodes and a header.
+    pub fn model_bytes(&self) -> u64 {
+        /// Name, shape and place of a tensor in the header.
+        const PER_TENSOR: usize = 128;
+        let header = PER_TENSOR * self.network.layout().entries().len();
+        (size_of_val(&self.weights[..]) + self.corpus.seen().to_bytes().len() + header) as u64
+    }
+
+    /// Most bytes that the run takes once batches are `times` as large as they were so far: weights, gradient and two moments, what
+    /// passes through the network, the barcodes, and what is gathered while a checkpoint is written.
+    pub fn memory_bytes(&self, times: f64) -> u64 {
+        /// Weights, gradient, two moments.
+        const HELD: usize = 4;
+        /// A checkpoint's weights as numbers, and it and the moments twice as bytes.
+        const WRITTEN: usize = 7;
+        let of_weights = (HELD + WRITTEN) * self.weights.len() * size_of::<f32>();
+        self.network.working_bytes(times) + (of_weights + self.corpus.bytes()) as u64
+    }
+
     /// Steps taken.
     pub fn steps(&self) -> u64 {
         self.counters.steps
@@ -112,6 +131,11 @@ impl Trainer {
     /// Passes over the barcodes, with fractions.
     pub fn epoch(&self) -> f64 {
         self.counters.draws as f64 / self.corpus.len() as f64
+    }
+
+    /// Seconds of training, pauses and validations not counted.
+    pub fn seconds(&self) -> f64 {
+        self.counters.seconds
     }
 
     /// The course of the run.
@@ -145,14 +169,8 @@ impl Trainer {
 
     /// Steps of a run that is not measured in minutes.
     fn total_steps(&self) -> u64 {
-        match self.settings.length() {
-            RunLength::Steps(steps) => steps,
-            RunLength::Epochs(epochs) => {
-                let barcodes = epochs * self.corpus.len() as f64;
-                (barcodes / self.settings.barcodes_per_step() as f64).ceil().max(1.0) as u64
-            }
-            RunLength::Minutes(_) => 0,
-        }
+        let settings = &self.settings;
+        settings.length().steps(self.corpus.len(), settings.barcodes_per_step()).unwrap_or_default()
     }
 
     fn rates(&self) -> Rates {

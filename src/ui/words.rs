@@ -46,6 +46,17 @@ pub fn duration(seconds: f32) -> String {
     }
 }
 
+/// How large something is on disk or in memory: `640 kB`, `17.6 MB`, `1.2 GB`.
+pub fn bytes(number: u64) -> String {
+    let of = |unit: f64| number as f64 / unit;
+    match number {
+        0..1_000_000 => format!("{:.0} kB", of(1e3)),
+        1_000_000..100_000_000 => format!("{:.1} MB", of(1e6)),
+        100_000_000..1_000_000_000 => format!("{:.0} MB", of(1e6)),
+        _ => format!("{:.1} GB", of(1e9)),
+    }
+}
+
 /// A sentence begins with a capital letter.
 pub fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
@@ -76,6 +87,14 @@ mod tests {
             ["0 %", "100 %", "99.4 %", "99.9 %", "0.1 %", "50.0 %"]
         );
         assert_eq!(interval([0.721, 0.7734]), "72.1 to 77.3 %");
+    }
+
+    #[test]
+    fn sizes_have_the_unit_that_suits_them() {
+        assert_eq!(
+            [999, 640_300, 17_640_000, 640_000_000, 1_234_000_000].map(bytes),
+            ["1 kB", "640 kB", "17.6 MB", "640 MB", "1.2 GB"]
+        );
     }
 
     #[test]

@@ -33,6 +33,17 @@ pub enum RunLength {
     Steps(u64),
 }
 
+impl RunLength {
+    /// Steps of `per_step` barcodes of a run on `barcodes`; `None` where it is measured in minutes.
+    pub fn steps(self, barcodes: usize, per_step: usize) -> Option<u64> {
+        match self {
+            Self::Steps(steps) => Some(steps),
+            Self::Epochs(epochs) => Some((epochs * barcodes as f64 / per_step as f64).ceil().max(1.0) as u64),
+            Self::Minutes(_) => None,
+        }
+    }
+}
+
 /// Settings that make sense together, for one mask ratio: what a run can be started with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedSettings {

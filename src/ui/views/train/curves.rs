@@ -1,51 +1,127 @@
-//! The course of the runs: loss, share named right, learning rate, gradient and speed.
+//! The course of the runs: loss, share named right, what the sample says, learning rate, gradient and speed.
 
 use super::runs::colour;
+use super::sample::Maps;
 use crate::session::training::Run;
 use crate::train::Report;
 use crate::ui::scope::Scope;
 use crate::ui::theme;
-use egui::{RichText, Ui, vec2};
+use egui::{Color32, RichText, Ui, vec2};
 use egui_plot::{Line, LineStyle, Plot, PlotPoints};
+use std::sync::Arc;
 
-type Value = fn(&Report) -> f64;
+/// One curve of a run: where its points are.
+type Points = fn(&Run) -> Vec<[f64; 2]>;
 
-/// Title, what it says, and where its numbers are.
-const CURVES: [(&str, &str, Value); 5] = [
-    ("Loss", "Lower is better; dashed: on barcodes that are set aside", |report| report.loss),
-    ("Named right", "Share of the hidden k-mers; dashed: on barcodes that are set aside", |report| report.accuracy),
-    ("Learning rate", "How large the steps are", |report| report.learning_rate),
-    ("Gradient", "Its length before it is shortened", |report| report.gradient_norm),
-    ("Barcodes per second", "How fast it learns", |report| report.sequences_per_second),
+/// One plot with the curves of all runs.
+struct Curves {
+    title: &'static str,
+    /// What it says.
+    hint: &'static str,
+    solid: Points,
+    dashed: Option<Points>,
+}
+
+/// The plots, those that matter most first.
+const CURVES: [Curves; 7] = [
+    Curves {
+        title: "Loss",
+        hint: "How surprised the model is by the hidden k-mers; lower is better. Dashed: on barcodes that are set aside",
+        solid: |run| of_reports(run, |report| report.loss),
+        dashed: Some(|run| run.validations.iter().map(|known| [known.step as f64, known.loss]).collect()),
+    },
+    Curves {
+        title: "Named right",
+        hint: "Share of the hidden k-mers that the model names. Dashed: on barcodes that are set aside",
+        solid: |run| of_reports(run, |report| report.accuracy),
+        dashed: Some(|run| run.validations.iter().map(|known| [known.step as f64, known.accuracy]).collect()),
+    },
+    Curves {
+        title: "Genus nearest",
+        hint: "Share of the sample whose nearest other specimen is of their genus. Dashed: the untrained model",
+        solid: |run| run.genus.iter().map(|(step, genus)| [*step as f64, genus.accuracy]).collect(),
+        dashed: Some(untrained),
+    },
+    Curves {
+        title: "Learning rate",
+        hint: "How large the steps are",
+        solid: |run| of_reports(run, |report| report.learning_rate),
+        dashed: None,
+    },
+    Curves {
+        title: "Gradient",
+        hint: "Its length before it is shortened; when it grows without end, the learning rate is too high",
+        solid: |run| of_reports(run, |report| report.gradient_norm),
+        dashed: None,
+    },
+    Curves {
+        title: "Barcodes per second",
+        hint: "How fast it learns",
+        solid: |run| of_reports(run, |report| report.sequences_per_second),
+        dashed: None,
+    },
+    Curves {
+        title: "Tokens per second",
+        hint: "K-mers that the encoder reads. Dashed: the decoder's, which a masked autoencoder has",
+        solid: |run| of_reports(run, |report| report.encoder_tokens_per_second),
+        dashed: Some(|run| match run.settings.objective {
+            crate::train::Objective::Mae => of_reports(run, |report| report.decoder_tokens_per_second),
+            _ => Vec::new(),
+        }),
+    },
 ];
-/// Curves beside each other.
+/// Plots that stand before the maps of the sample.
+const BEFORE_MAPS: usize = 3;
+/// Cells beside each other.
 const COLUMNS: usize = 2;
 
-pub(super) fn show(ui: &mut Ui, scope: &Scope<'_>) {
+/// A cell of the view.
+enum Cell {
+    Curves(&'static Curves),
+    /// The map of a run.
+    Map(usize),
+}
+
+pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>, maps: &mut Maps) {
     let runs = &scope.session.training.runs;
+    maps.keep(runs);
+    let (first, last) = CURVES.split_at(BEFORE_MAPS);
+    let with_map = (0..runs.len()).filter(|&index| runs[index].shown && runs[index].sample.is_some());
+    let cells: Vec<Cell> =
+        first.iter().map(Cell::Curves).chain(with_map.map(Cell::Map)).chain(last.iter().map(Cell::Curves)).collect();
     let width = (ui.available_width() - theme::GAP) / COLUMNS as f32;
-    for row in CURVES.chunks(COLUMNS) {
-        ui.horizontal(|ui| {
-            for (title, hint, value) in row {
+    for row in cells.chunks(COLUMNS) {
+        ui.horizontal_top(|ui| {
+            for cell in row {
                 ui.vertical(|ui| {
                     ui.set_width(width);
-                    ui.label(RichText::new(*title).strong()).on_hover_text(*hint);
-                    plot(ui, title, width, runs, *value);
+                    show_cell(ui, scope, maps, cell);
                 });
             }
         });
+        ui.add_space(theme::GAP);
     }
 }
 
-fn plot(ui: &mut Ui, title: &str, width: f32, runs: &[Run], value: Value) {
-    let validation = match title {
-        "Loss" => Some(Curve::Loss),
-        "Named right" => Some(Curve::Accuracy),
-        _ => None,
-    };
-    let lines = lines(ui, runs, value, validation);
-    let plot = Plot::new(title)
-        .width(width)
+fn show_cell(ui: &mut Ui, scope: &mut Scope<'_>, maps: &mut Maps, cell: &Cell) {
+    match cell {
+        Cell::Curves(curves) => {
+            ui.label(RichText::new(curves.title).strong()).on_hover_text(curves.hint);
+            plot(ui, curves, &scope.session.training.runs);
+        }
+        Cell::Map(index) => {
+            if let Some(reading) = scope.session.training.runs[*index].sample.as_ref().map(Arc::clone) {
+                maps.show(ui, scope, *index, &reading);
+            }
+        }
+    }
+}
+
+fn plot(ui: &mut Ui, curves: &Curves, runs: &[Run]) {
+    let shown = runs.iter().enumerate().filter(|(_, run)| run.shown);
+    let lines: Vec<Line<'_>> = shown.flat_map(|(index, run)| lines(curves, run, colour(ui, index))).collect();
+    let plot = Plot::new(curves.title)
+        .width(ui.available_width())
         .height(theme::CHART)
         .include_y(0.0)
         .allow_scroll(false)
@@ -54,35 +130,22 @@ fn plot(ui: &mut Ui, title: &str, width: f32, runs: &[Run], value: Value) {
         .allow_boxed_zoom(false)
         .set_margin_fraction(vec2(0.02, 0.05));
     let response = plot.show(ui, |plot| lines.into_iter().for_each(|line| plot.line(line))).response;
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Curves: {title}")));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, format!("Curves: {}", curves.title)));
 }
 
-/// What of a validation a curve shows.
-#[derive(Clone, Copy)]
-enum Curve {
-    Loss,
-    Accuracy,
-}
-
-fn lines<'a>(ui: &Ui, runs: &'a [Run], value: Value, validation: Option<Curve>) -> Vec<Line<'a>> {
-    let mut lines = Vec::new();
-    for (index, run) in runs.iter().enumerate().filter(|(_, run)| run.shown) {
-        let points: PlotPoints<'_> = run.reports.iter().map(|report| [report.step as f64, value(report)]).collect();
-        lines.push(Line::new(run.name.clone(), points).color(colour(ui, index)));
-        let Some(curve) = validation else { continue };
-        let aside = run.validations.iter().map(|known| {
-            let value = match curve {
-                Curve::Loss => known.loss,
-                Curve::Accuracy => known.accuracy,
-            };
-            [known.step as f64, value]
-        });
-        let name = format!("{}, set aside", run.name);
-        lines.push(
-            Line::new(name, aside.collect::<PlotPoints<'_>>())
-                .color(colour(ui, index))
-                .style(LineStyle::dashed_dense()),
-        );
-    }
+fn lines(curves: &Curves, run: &Run, colour: Color32) -> Vec<Line<'static>> {
+    let line = |points: Points| Line::new(run.name.clone(), PlotPoints::from(points(run))).color(colour);
+    let mut lines = vec![line(curves.solid)];
+    lines.extend(curves.dashed.map(|points| line(points).style(LineStyle::dashed_dense())));
     lines
+}
+
+fn of_reports(run: &Run, value: fn(&Report) -> f64) -> Vec<[f64; 2]> {
+    run.reports.iter().map(|report| [report.step as f64, value(report)]).collect()
+}
+
+/// The value of the untrained model, as far as the run is.
+fn untrained(run: &Run) -> Vec<[f64; 2]> {
+    let (Some((_, first)), Some((last, _))) = (run.genus.first(), run.genus.last()) else { return Vec::new() };
+    vec![[0.0, first.accuracy], [*last as f64, first.accuracy]]
 }

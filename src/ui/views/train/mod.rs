@@ -1,8 +1,12 @@
 //! The Train view: settings of the next run at the left, the runs and their curves at the right.
 
 mod curves;
+mod discard;
+mod estimate;
+mod fields;
 mod form;
 mod runs;
+mod sample;
 
 use crate::session::export::Exported;
 use crate::ui::scope::Scope;
@@ -14,6 +18,8 @@ use egui::{Frame, Panel, ScrollArea, Ui};
 #[derive(Default)]
 pub struct TrainView {
     form: form::Form,
+    question: discard::Question,
+    maps: sample::Maps,
 }
 
 impl TrainView {
@@ -33,9 +39,10 @@ impl TrainView {
             return;
         }
         ScrollArea::vertical().id_salt("runs").auto_shrink(false).show(ui, |ui| {
-            runs::show(ui, scope);
+            runs::show(ui, scope, &mut self.question);
             ui.add_space(theme::GAP);
-            curves::show(ui, scope);
+            curves::show(ui, scope, &mut self.maps);
         });
+        self.question.show(&ui.ctx().clone(), scope);
     }
 }

@@ -1,5 +1,6 @@
 //! The runs of this session.
 
+use super::discard::Question;
 use crate::session::Command;
 use crate::session::training::{Run, RunState, TrainCommand};
 use crate::train::Objective;
@@ -9,7 +10,7 @@ use crate::ui::widgets::state;
 use crate::ui::{theme, words};
 use egui::{Grid, RichText, Ui};
 
-pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>) {
+pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>, question: &mut Question) {
     let runs = &scope.session.training.runs;
     let mut asked = Vec::new();
     Grid::new("runs").num_columns(9).spacing([theme::GAP, theme::GRID]).show(ui, |ui| {
@@ -18,7 +19,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>) {
         }
         ui.end_row();
         for (index, run) in runs.iter().enumerate() {
-            row(ui, index, run, &mut asked);
+            row(ui, index, run, &mut asked, question);
             ui.end_row();
         }
     });
@@ -28,7 +29,7 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>) {
     asked.into_iter().for_each(|command| scope.ask(Command::Train(command)));
 }
 
-fn row(ui: &mut Ui, index: usize, run: &Run, asked: &mut Vec<TrainCommand>) {
+fn row(ui: &mut Ui, index: usize, run: &Run, asked: &mut Vec<TrainCommand>, question: &mut Question) {
     let mut shown = run.shown;
     ui.horizontal(|ui| {
         let label = ui.checkbox(&mut shown, "").on_hover_text("Show its curves");
@@ -55,7 +56,10 @@ fn row(ui: &mut Ui, index: usize, run: &Run, asked: &mut Vec<TrainCommand>) {
         },
     )));
     ui.label(doing(run));
-    ui.horizontal(|ui| buttons(ui, index, run, asked));
+    ui.horizontal(|ui| {
+        buttons(ui, index, run, asked);
+        discard(ui, run, question);
+    });
 }
 
 fn about(run: &Run) -> String {
@@ -79,6 +83,7 @@ fn doing(run: &Run) -> &'static str {
         RunState::Going(_) if run.facts.is_none() => "waiting…",
         RunState::Going(_) => "learning",
         RunState::Stopping { .. } => "writing…",
+        RunState::Discarding(_) => "discarding…",
         RunState::Paused => "paused",
         RunState::Done => "done",
         RunState::Failed(problem) if problem.cancelled => "stopped",
@@ -100,7 +105,7 @@ fn buttons(ui: &mut Ui, index: usize, run: &Run, asked: &mut Vec<TrainCommand>) 
             offer("Pause", "Write a checkpoint and wait", TrainCommand::Pause(index));
             offer("Stop and keep", "Write a checkpoint; the model stays as it is", TrainCommand::StopAndKeep(index));
         }
-        RunState::Stopping { .. } => {}
+        RunState::Stopping { .. } | RunState::Discarding(_) => {}
         RunState::Paused => {
             offer("Go on", "From the checkpoint, as if there had been no pause", TrainCommand::GoOn(index));
             offer("Keep", "The model stays as it is", TrainCommand::StopAndKeep(index));
@@ -111,6 +116,18 @@ fn buttons(ui: &mut Ui, index: usize, run: &Run, asked: &mut Vec<TrainCommand>) 
             offer("Use this model", "Read the open barcodes with it", TrainCommand::Use(index));
         }
         RunState::Done => {}
+    }
+}
+
+/// Offers to discard a run; a question comes first.
+fn discard(ui: &mut Ui, run: &Run, question: &mut Question) {
+    if matches!(run.state, RunState::Stopping { .. } | RunState::Discarding(_)) {
+        return;
+    }
+    let button = ui.small_button("Discard…").on_hover_text("Stop it and remove what it wrote");
+    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Discard {}", run.name)));
+    if button.clicked() {
+        question.ask(run);
     }
 }
 

@@ -1,0 +1,214 @@
+//! What a run will take, before it begins: size of the model, memory and time, from a few timed steps on its own barcodes.
+
+use super::{Corpora, TrainRequest, all_settings};
+use crate::pipeline::PipelineError;
+use crate::progress::{Observer, Progress};
+use crate::train::{CheckedSettings, Corpus, RunLength, TrainError, TrainSettings, Trainer};
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Barcodes of the first timed steps, which say how many the others can have.
+const FEW: usize = 4;
+/// Steps that are timed at one size, at most and as long as they take no more than [`SECONDS`].
+const STEPS: usize = 3;
+/// Seconds that the timed steps of one size should take together.
+const SECONDS: f64 = 3.0;
+/// Most barcodes that a validation is timed on.
+const VALIDATED: usize = 64;
+
+/// What a run will take. Times are those of this machine as it was just then.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Mask ratio of the run.
+    pub mask_ratio: f64,
+    /// Number of weights.
+    pub parameters: usize,
+    /// Bytes of the model's file.
+    pub model_bytes: u64,
+    /// Most bytes that the run takes in memory, beside the program and the open specimens.
+    pub memory_bytes: u64,
+    /// Barcodes to train on.
+    pub barcodes: usize,
+    /// Barcodes that are set aside.
+    pub validation_barcodes: usize,
+    /// Barcodes of one step.
+    pub barcodes_per_step: usize,
+    /// Seconds of one step.
+    pub seconds_per_step: f64,
+    /// Steps of the run, unless it stops early.
+    pub steps: u64,
+    /// Passes over the barcodes.
+    pub epochs: f64,
+    /// Seconds that the steps take together.
+    pub training_seconds: f64,
+    /// Seconds that the validations take together.
+    pub validation_seconds: f64,
+    /// Steps that were timed.
+    pub timed_steps: usize,
+    /// Barcodes of each of them.
+    pub timed_barcodes: usize,
+}
+
+impl Estimate {
+    /// Seconds of the whole run.
+    pub fn seconds(&self) -> f64 {
+        self.training_seconds + self.validation_seconds
+    }
+}
+
+/// Estimates every run of a request, one for each mask ratio, and writes nothing. A run that would go on is estimated from its
+/// beginning.
+///
+/// Steps are timed at a small batch and at one that is as large as the time allows, up to the run's own; a step's time is taken to
+/// grow in a straight line with its barcodes.
+///
+/// # Errors
+/// [`PipelineError::Cancelled`] after a stop, [`PipelineError::Train`], and whatever reading the files says.
+pub fn estimate(request: &TrainRequest, observer: &dyn Observer) -> Result<Vec<Estimate>, PipelineError> {
+    let runs = all_settings(request)?.checked().map_err(TrainError::from)?;
+    let mut corpora = Corpora::new(request);
+    runs.iter().map(|settings| of_run(settings, &corpora.of(settings, observer)?, observer)).collect()
+}
+
+fn of_run(
+    settings: &CheckedSettings,
+    corpus: &Arc<Corpus>,
+    observer: &dyn Observer,
+) -> Result<Estimate, PipelineError> {
+    let batch = settings.settings().batch;
+    let accumulation = settings.settings().accumulation;
+    let few = Timed::of(settings, corpus, batch.min(FEW), observer)?;
+    let affordable = (SECONDS / STEPS as f64 / few.seconds.max(1e-6) * few.barcodes as f64) as usize;
+    let timed = match batch.min(affordable) {
+        more if more > few.barcodes => Timed::of(settings, corpus, more, observer)?,
+        _ => few.clone(),
+    };
+    let seconds_per_step = accumulation as f64 * few.extrapolated(&timed, batch);
+    let per_step = settings.barcodes_per_step();
+    let steps = match settings.length() {
+        RunLength::Minutes(minutes) => (60.0 * minutes / seconds_per_step).ceil().max(1.0) as u64,
+        length => length.steps(corpus.len(), per_step).unwrap_or_default(),
+    };
+    let validations = if timed.validated == 0 { 0 } else { steps.div_ceil(settings.settings().validate_every) };
+    let validated = corpus.validation_len().min(settings.settings().validation_barcodes);
+    Ok(Estimate {
+        mask_ratio: settings.settings().mask_ratio.0[0],
+        parameters: timed.parameters,
+        model_bytes: timed.model_bytes,
+        memory_bytes: timed.memory_bytes,
+        barcodes: corpus.len(),
+        validation_barcodes: corpus.validation_len(),
+        barcodes_per_step: per_step,
+        seconds_per_step,
+        steps,
+        epochs: steps as f64 * per_step as f64 / corpus.len() as f64,
+        training_seconds: steps as f64 * seconds_per_step,
+        validation_seconds: validations as f64 * validated as f64 * timed.seconds_per_validated,
+        timed_steps: timed.steps,
+        timed_barcodes: timed.barcodes,
+    })
+}
+
+/// Steps of one size, timed.
+#[derive(Debug, Clone)]
+struct Timed {
+    barcodes: usize,
+    steps: usize,
+    /// Of one step, at its fastest: what else the machine did meanwhile only makes steps slower.
+    seconds: f64,
+    validated: usize,
+    seconds_per_validated: f64,
+    parameters: usize,
+    model_bytes: u64,
+    /// Of the run with its own batch.
+    memory_bytes: u64,
+}
+
+impl Timed {
+    fn of(
+        settings: &CheckedSettings,
+        corpus: &Arc<Corpus>,
+        barcodes: usize,
+        observer: &dyn Observer,
+    ) -> Result<Self, PipelineError> {
+        let of_run = settings.settings();
+        let trial = TrainSettings {
+            batch: barcodes,
+            accumulation: 1,
+            validation_barcodes: of_run.validation_barcodes.min(VALIDATED).min(barcodes),
+            ..of_run.clone()
+        };
+        let trial = trial.checked().map_err(TrainError::from)?.remove(0);
+        let mut trainer = Trainer::new(trial, Arc::clone(corpus));
+        let tell = |done: usize| observer.progress(Progress::new("timing a few steps", done, STEPS, "steps"));
+        tell(0)?;
+        // the first step takes its memory
+        let first = timed(|| trainer.step())?;
+        let mut seconds = Vec::new();
+        while seconds.is_empty() || (seconds.len() < STEPS && first + seconds.iter().sum::<f64>() < SECONDS) {
+            tell(seconds.len())?;
+            seconds.push(timed(|| trainer.step())?);
+        }
+        tell(STEPS)?;
+        let validated = trainer.settings().settings().validation_barcodes.min(corpus.validation_len());
+        let validation = if validated > 0 { timed(|| trainer.validate(&crate::progress::Silent))? } else { 0.0 };
+        Ok(Self {
+            barcodes,
+            steps: seconds.len(),
+            seconds: seconds.iter().copied().fold(f64::INFINITY, f64::min),
+            validated,
+            seconds_per_validated: validation / validated.max(1) as f64,
+            parameters: trainer.parameters(),
+            model_bytes: trainer.model_bytes(),
+            memory_bytes: trainer.memory_bytes(of_run.batch as f64 / barcodes as f64),
+        })
+    }
+
+    /// Seconds of a pass with `barcodes` of them, on the line through these and those `more`.
+    fn extrapolated(&self, more: &Self, barcodes: usize) -> f64 {
+        let by_share = more.seconds * barcodes as f64 / more.barcodes as f64;
+        if more.barcodes == barcodes || more.barcodes <= self.barcodes || more.seconds <= self.seconds {
+            return by_share;
+        }
+        let slope = (more.seconds - self.seconds) / (more.barcodes - self.barcodes) as f64;
+        (more.seconds + slope * (barcodes - more.barcodes) as f64).min(by_share)
+    }
+}
+
+/// Seconds that some work takes.
+fn timed<T, E: Into<PipelineError>>(work: impl FnOnce() -> Result<T, E>) -> Result<f64, PipelineError> {
+    let start = Instant::now();
+    work().map_err(Into::into)?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps_of(barcodes: usize, seconds: f64) -> Timed {
+        Timed {
+            barcodes,
+            steps: 3,
+            seconds,
+            validated: 0,
+            seconds_per_validated: 0.0,
+            parameters: 1,
+            model_bytes: 1,
+            memory_bytes: 1,
+        }
+    }
+
+    #[test]
+    fn times_grow_in_a_straight_line_from_what_every_step_takes() {
+        let (few, more) = (steps_of(4, 1.0), steps_of(16, 2.5));
+        assert!(
+            (few.extrapolated(&more, 64) - 8.5).abs() < 1e-12,
+            "half a second for every step, an eighth per barcode"
+        );
+        assert_eq!(few.extrapolated(&more, 16), 2.5);
+        assert_eq!(few.extrapolated(&few, 8), 2.0, "in proportion where there is one size only");
+        assert_eq!(few.extrapolated(&steps_of(8, 0.5), 16), 1.0, "a machine that was busy at first");
+    }
+}

@@ -1,0 +1,190 @@
+//! One run: what it is doing, and its course.
+
+use crate::data::dataset::Dataset;
+use crate::jobs::{JobError, JobId, Task, TrainNews};
+use crate::pipeline::train::{
+    BEST_FILE, GenusAccuracy, RUN_FILE, RunFacts, SampleReading, SampleRequest, TrainRequest, TrainSource,
+};
+use crate::session::Effect;
+use crate::session::stage::Problem;
+use crate::train::{Report, TrainChanges, TrainSettings, Validation};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Points that are kept of a curve; above, every second one goes.
+const CURVE: usize = 2000;
+/// Validations without improvement after which somebody should look.
+const STALLED: usize = 5;
+/// A loss that is so many times the lowest one is on its way up.
+const DIVERGING: f64 = 1.5;
+
+/// What a run is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunState {
+    /// It waits for its turn, reads its barcodes, or learns.
+    Going(JobId),
+    /// It writes its checkpoint.
+    Stopping {
+        /// Its job.
+        job: JobId,
+        /// What comes then.
+        then: AfterStop,
+    },
+    /// What it wrote is being removed.
+    Discarding(JobId),
+    /// Its checkpoint waits to go on.
+    Paused,
+    /// It is over, and its model can be used.
+    Done,
+    /// It ended otherwise; the last good checkpoint, if there is one, is still there.
+    Failed(Problem),
+}
+
+/// What becomes of a run that was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterStop {
+    /// It waits to go on.
+    Pause,
+    /// It ends, and its model stays.
+    Keep,
+    /// It is discarded.
+    Discard,
+}
+
+/// One run.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// What it is called, and its folder's name.
+    pub name: String,
+    /// Where its checkpoints are.
+    pub folder: PathBuf,
+    /// Its settings, with one mask ratio.
+    pub settings: TrainSettings,
+    /// What it is doing.
+    pub state: RunState,
+    /// Whether its curves are shown.
+    pub shown: bool,
+    /// Weights and barcodes, once they are known.
+    pub facts: Option<RunFacts>,
+    /// Its course, the earliest first.
+    pub reports: Vec<Report>,
+    /// Its validations, the earliest first.
+    pub validations: Vec<Validation>,
+    /// The best of them.
+    pub best: Option<Validation>,
+    /// The sample as the untrained model saw it.
+    pub untrained: Option<Arc<SampleReading>>,
+    /// The sample as the model saw it last.
+    pub sample: Option<Arc<SampleReading>>,
+    /// How many of the sample found their genus nearest, by steps, the untrained model first.
+    pub genus: Vec<(u64, GenusAccuracy)>,
+    pub(super) dataset: Arc<Dataset>,
+    /// Whether its folder was not there before it began.
+    pub(super) owns_folder: bool,
+}
+
+impl Run {
+    pub(super) fn job(&self) -> Option<JobId> {
+        match self.state {
+            RunState::Going(job) | RunState::Stopping { job, .. } | RunState::Discarding(job) => Some(job),
+            RunState::Paused | RunState::Done | RunState::Failed(_) => None,
+        }
+    }
+
+    /// The model to use: the best by validation where there is one, else as it is.
+    pub fn model(&self) -> PathBuf {
+        self.folder.join(if self.best.is_some() { BEST_FILE } else { RUN_FILE })
+    }
+
+    /// The specimens that it is trained on.
+    pub fn dataset(&self) -> &Arc<Dataset> {
+        &self.dataset
+    }
+
+    /// Whether discarding it removes its folder: one that was there before it began is left alone.
+    pub fn owns_folder(&self) -> bool {
+        self.owns_folder
+    }
+
+    /// What somebody should know about its course.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let mut warnings = Vec::new();
+        let lowest = self.reports.iter().map(|report| report.loss).fold(f64::INFINITY, f64::min);
+        if self.reports.last().is_some_and(|last| last.loss.is_nan() || last.loss > DIVERGING * lowest) {
+            warnings.push("The loss is rising: the learning rate may be too high.");
+        }
+        let since_best =
+            self.validations.iter().rev().take_while(|known| Some(known.step) != self.best.map(|b| b.step));
+        if self.best.is_some() && since_best.count() >= STALLED {
+            let loss_before = |step: u64| self.reports.iter().rev().find(|report| report.step <= step).map(|r| r.loss);
+            let learns = self.best.and_then(|best| loss_before(best.step)).zip(self.reports.last());
+            warnings.push(match learns {
+                Some((then, now)) if now.loss < then => {
+                    "The loss on barcodes set aside rises while that on the others falls: the model learns them by heart."
+                }
+                _ => "No improvement for some time: the model may have learned what it can.",
+            });
+        }
+        warnings
+    }
+
+    pub(super) fn take(&mut self, news: TrainNews) {
+        match news {
+            TrainNews::Began(facts) => self.facts = Some(facts),
+            TrainNews::Reported(report) => push(&mut self.reports, report),
+            TrainNews::Validated(validation, best) => {
+                push(&mut self.validations, validation);
+                if best {
+                    self.best = Some(validation);
+                }
+            }
+            TrainNews::Looked(reading) => {
+                if let Some(genus) = reading.genus {
+                    push(&mut self.genus, (reading.step, genus));
+                }
+                if reading.step == 0 {
+                    self.untrained = Some(Arc::clone(&reading));
+                }
+                self.sample = Some(reading);
+            }
+        }
+    }
+
+    /// Begins, or goes on from its checkpoint where there may be one.
+    pub(super) fn begin(&mut self, effects: &mut Vec<Effect>) {
+        let before = self.sample.as_ref().map(|reading| Arc::clone(&reading.places));
+        let request = TrainRequest {
+            source: TrainSource::Opened(Arc::clone(&self.dataset)),
+            folder: self.folder.clone(),
+            settings: self.settings.clone(),
+            changes: TrainChanges::default(),
+            resume: self.facts.is_some(),
+            sample: Some(SampleRequest { before, ..SampleRequest::default() }),
+        };
+        let job = JobId::next();
+        self.state = RunState::Going(job);
+        effects.push(Effect::Start(job, Box::new(Task::Train(Box::new(request)))));
+    }
+
+    pub(super) fn end(&mut self, outcome: Result<(), JobError>) {
+        self.state = match (&self.state, outcome) {
+            (_, Ok(())) => RunState::Done,
+            (RunState::Stopping { then, .. }, Err(JobError::Cancelled { .. })) if self.facts.is_some() => match then {
+                AfterStop::Pause => RunState::Paused,
+                AfterStop::Keep | AfterStop::Discard => RunState::Done,
+            },
+            (_, Err(error)) => RunState::Failed(Problem::from(&error)),
+        };
+    }
+}
+
+fn push<T>(curve: &mut Vec<T>, point: T) {
+    if curve.len() >= CURVE {
+        let mut keep = false;
+        curve.retain(|_| {
+            keep = !keep;
+            keep
+        });
+    }
+    curve.push(point);
+}

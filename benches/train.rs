@@ -57,7 +57,7 @@ fn main() {
     let settings = settings.checked().unwrap().remove(0);
     let batch = settings.barcodes_per_step() as f64;
     let corpus = corpus(&settings);
-    let mut trainer = Trainer::new(settings, corpus);
+    let mut trainer = Trainer::new(settings, corpus).unwrap();
     let mut rates = Vec::new();
     for step in 0..steps + WARM_UP {
         let start = Instant::now();

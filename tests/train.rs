@@ -4,12 +4,13 @@
 
 use barcodescope::data::dataset::{DatasetBuilder, Record};
 use barcodescope::data::reading::Layers;
+use barcodescope::data::taxonomy::Field;
 use barcodescope::model::{Checkpoint, DeviceChoice, Model, ModelError, OpenOptions};
 use barcodescope::progress::Silent;
 use barcodescope::seed::Seed;
 use barcodescope::train::{
-    CheckedSettings, Corpus, CorpusBuilder, Objective, Preset, SavedRun, TrainChanges, TrainError, TrainSettings,
-    Trainer,
+    CheckedSettings, Corpus, CorpusBuilder, Objective, Partner, Preset, SavedRun, TrainChanges, TrainError,
+    TrainSettings, Trainer,
 };
 use rand::Rng;
 use std::path::Path;
@@ -66,7 +67,7 @@ fn corpus(settings: &CheckedSettings, barcodes: &[String]) -> Arc<Corpus> {
 fn trainer(settings: &TrainSettings) -> Trainer {
     let settings = checked(settings);
     let corpus = corpus(&settings, &barcodes(1, 60));
-    Trainer::new(settings, corpus)
+    Trainer::new(settings, corpus).unwrap()
 }
 
 fn run(trainer: &mut Trainer, steps: usize) {
@@ -128,6 +129,77 @@ fn models_of_every_objective_learn_and_read() {
         assert_eq!(numbers(&copy), numbers(&path));
         assert_eq!(Checkpoint::open(&copy, None).unwrap().info().id, info.id);
     }
+}
+
+/// A run whose views are compared: partners of one genus, bases replaced.
+fn contrasting(partner: Partner) -> TrainSettings {
+    TrainSettings { contrast: 1.0, partner, noise: 0.1, register: true, steps: 120, ..tiny(Objective::Mae) }
+}
+
+fn contrasting_trainer(settings: &TrainSettings) -> Trainer {
+    let settings = checked(settings);
+    let mut dataset = DatasetBuilder::new("invented", Vec::new());
+    for (index, barcode) in barcodes(1, 60).iter().enumerate() {
+        let labels =
+            [(Field::Genus, format!("Genus{}", index % 3)), (Field::Species, format!("species {}", index % 12))];
+        let labels = labels.into_iter().collect();
+        let record = Record { id: index.to_string(), sequence: barcode.clone().into(), labels, ..Record::default() };
+        dataset.push(record);
+    }
+    let mut builder = CorpusBuilder::new(&settings);
+    builder.add(&dataset.finish(), None);
+    let mut corpus = builder.finish().unwrap();
+    corpus.find_partners(&settings, &Silent).unwrap();
+    Trainer::new(settings, Arc::new(corpus)).unwrap()
+}
+
+#[test]
+fn views_that_are_compared_find_their_partners_and_the_run_goes_on_to_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    for partner in [Partner::Same, Partner::Genus] {
+        let mut whole = contrasting_trainer(&contrasting(partner));
+        run(&mut whole, 120);
+        let (first, last) = (whole.history().reports[0], *whole.history().reports.last().unwrap());
+        assert!(last.contrast_loss < first.contrast_loss, "{partner}: {first:?} {last:?}");
+        assert!(last.partners_found > first.partners_found, "{partner}: {first:?} {last:?}");
+        assert!(last.loss < first.loss, "k-mers are learned as well");
+
+        let mut half = contrasting_trainer(&contrasting(partner));
+        run(&mut half, 60);
+        half.save(&path).unwrap();
+        let saved = SavedRun::open(&path).unwrap();
+        let settings = saved.settings(&TrainChanges::default()).unwrap();
+        let corpus = contrasting_trainer(&contrasting(partner)).corpus().clone();
+        let mut rest = saved.resume(settings, Arc::new(corpus)).unwrap();
+        run(&mut rest, 60);
+        let (a, b) = (folder.path().join("a.safetensors"), folder.path().join("b.safetensors"));
+        whole.save_model(&a).unwrap();
+        rest.save_model(&b).unwrap();
+        assert_eq!(numbers(&a), numbers(&b), "{partner}");
+    }
+}
+
+#[test]
+fn a_run_begins_with_the_weights_of_another_and_remembers_its_barcodes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("before.safetensors");
+    let mut before = trainer(&tiny(Objective::Mae));
+    run(&mut before, 10);
+    before.save_model(&path).unwrap();
+    let settings = checked(&tiny(Objective::Mae));
+    let others = corpus(&settings, &barcodes(7, 40));
+    let mut after = Trainer::new(settings, Arc::clone(&others)).unwrap();
+    after.begin_with(&path).unwrap();
+    let copy = folder.path().join("after.safetensors");
+    after.save_model(&copy).unwrap();
+    let weights =
+        |path: &Path| -> Vec<_> { numbers(path).into_iter().filter(|(name, _)| name != "training.seen").collect() };
+    assert_eq!(weights(&copy), weights(&path));
+    let seen = Checkpoint::open(&copy, None).unwrap().seen().unwrap().len();
+    assert_eq!(seen, before.corpus().len() + others.len());
+    let mut other_shape = trainer(&TrainSettings { encoder_inner: 48, ..tiny(Objective::Mae) });
+    assert!(matches!(other_shape.begin_with(&path), Err(TrainError::OtherShape { .. })));
 }
 
 #[test]

@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
 #![cfg(feature = "gui")]
 
+use barcodescope::data::masking::MaskMode;
 use barcodescope::data::simulate::{SimulationSettings, write_csv};
 use barcodescope::data::taxonomy::Field;
 use barcodescope::jobs::{Workshop, WorkshopOptions};
 use barcodescope::pipeline::Method;
+use barcodescope::pipeline::masking::MaskingSettings;
 use barcodescope::progress::Silent;
 use barcodescope::seed::Seed;
+use barcodescope::session::masking::{LabCommand, LabTab, LabWork};
 use barcodescope::session::{Command, Page, Session, Step};
 use barcodescope::ui::app::{App, Beginning};
 use egui::{Key, Modifiers};
@@ -262,4 +265,47 @@ fn a_running_job_can_be_stopped_from_the_status_bar() {
     assert!(asked.elapsed() < Duration::from_secs(5));
     let stage = window.session().results.stage(Step::Embedding);
     assert!(stage.is_ready() || stage.problem().is_some_and(|problem| problem.cancelled), "it ended, or was stopped");
+}
+
+#[test]
+fn the_masking_lab_does_its_work_on_an_opened_file() {
+    let mut window = Window::of_survey(SMALLEST);
+    window.press(Modifiers::NONE, Key::Num5);
+    assert_eq!(window.session().page, Page::Masking);
+    window.click("Take the first specimen");
+    window.until("guesses", |session| session.lab.guesses.ready().is_some());
+    assert!(window.shows_containing("6-mers masked"));
+    let row = window.session().lab.guesses.ready().unwrap().value.barcodes[0].row;
+    assert_eq!(row, 0);
+    let settings = MaskingSettings {
+        ratios: vec![0.0, 0.5],
+        modes: vec![MaskMode::Drop, MaskMode::Mask],
+        seeds: 1,
+        ..window.session().lab.reading.clone()
+    };
+    let context = window.harness.ctx.clone();
+    for command in [
+        LabCommand::Sample(4),
+        LabCommand::Start(LabWork::Along),
+        LabCommand::Set(Box::new(settings)),
+        LabCommand::Start(LabWork::Readings),
+        LabCommand::Start(LabWork::Comparison),
+        LabCommand::Start(LabWork::Maps),
+    ] {
+        window.harness.state_mut().obey(&context, Command::Lab(command));
+    }
+    window.until("the lab's work", |session| session.lab.job().is_none());
+    let lab = &window.session().lab;
+    let errors = [lab.along.problem(), lab.readings.problem(), lab.comparison.problem(), lab.maps.problem()];
+    assert_eq!(errors, [None; 4]);
+    assert_eq!(lab.along.ready().unwrap().value.found.barcodes.len(), 4);
+    let names: Vec<&str> =
+        lab.readings.ready().unwrap().value.points.iter().map(|point| point.model.as_str()).collect();
+    assert!(names.contains(&"kmer") && names.contains(&"random"), "{names:?}");
+    assert!(!lab.comparison.ready().unwrap().value.rows.is_empty());
+    let maps = &lab.maps.ready().unwrap().value;
+    assert_eq!((maps.pair.kept.len(), maps.places[0].len()), (80, 80));
+    for tab in LabTab::ALL {
+        window.click(tab.title());
+    }
 }

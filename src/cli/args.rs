@@ -51,7 +51,7 @@ pub struct Common {
     /// Where the model runs: auto, cpu, cuda or metal [default: auto]
     #[arg(long, global = true)]
     pub device: Option<DeviceChoice>,
-    /// Numbers on a GPU: f32, bf16 or f16 (the CPU always takes f32) [default: f32]
+    /// Numbers on a GPU: f32, bf16 or, for reading, f16 (the CPU always takes f32) [default: f32]
     #[arg(long, global = true)]
     pub precision: Option<Precision>,
     /// Shift barcodes to the COI-5P frame before they are cut into k-mers [default: as the model's settings say]

@@ -438,6 +438,12 @@ impl DatasetBuilder {
         }
     }
 
+    /// What was added so far as a dataset; what is added from now on makes another one with the same name and columns.
+    pub fn finish_part(&mut self) -> Dataset {
+        let next = Self::new(self.name.clone(), self.other_names.clone());
+        std::mem::replace(self, next).finish()
+    }
+
     /// The finished dataset.
     pub fn finish(self) -> Dataset {
         let labels: Vec<LabelColumn> = self.labels.into_iter().map(LabelColumnBuilder::finish).collect();

@@ -44,6 +44,12 @@ impl SeenBarcodes {
         Self { hashes: hashes.into_iter().collect::<BTreeSet<u64>>().into_iter().collect() }
     }
 
+    /// The barcodes of both records.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self::of_hashes(self.hashes.iter().chain(&other.hashes).copied())
+    }
+
     /// Number of different barcodes.
     pub fn len(&self) -> usize {
         self.hashes.len()

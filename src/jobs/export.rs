@@ -1,5 +1,9 @@
 //! Results on their way into files.
 
+mod lab;
+
+pub use lab::LabExport;
+
 use crate::data::dataset::Dataset;
 use crate::data::frame::FrameCheck;
 use crate::data::taxonomy::{Field, LabelColumn};
@@ -79,6 +83,8 @@ pub enum Export {
     Embeddings(Arc<Dataset>, Arc<Embedded>, Provenance),
     /// Some text.
     Text(String),
+    /// A result of the masking lab.
+    Lab(LabExport),
 }
 
 impl Export {
@@ -109,6 +115,7 @@ impl Export {
                 write_embeddings(path, dataset, embedded.vectors.view(), provenance, observer)
             }
             Self::Text(text) => write_text(path, text),
+            Self::Lab(result) => result.write(path),
         }
     }
 }

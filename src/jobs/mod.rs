@@ -9,6 +9,7 @@
 
 mod error;
 mod export;
+mod lab;
 mod runner;
 mod task;
 mod turns;
@@ -16,7 +17,8 @@ mod waker;
 mod work;
 
 pub use error::{JobError, WorkError};
-pub use export::{Chosen, ColouredMap, Export};
+pub use export::{Chosen, ColouredMap, Export, LabExport};
+pub use lab::{AlongBarcode, LabOutput, LabTask, MaskedReadings, ModelSource, TwoMaps};
 pub use runner::{Event, JobId, Kind, Live, Reporter, Runner};
 pub use task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task, TrainNews};
 pub use work::{Workshop, WorkshopOptions};

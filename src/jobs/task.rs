@@ -1,6 +1,7 @@
 //! What there is to do and what comes of it: plain descriptions that hold shared data.
 
 use super::export::Export;
+use super::lab::{LabOutput, LabTask};
 use super::runner::Kind;
 use crate::data::dataset::Dataset;
 use crate::data::frame::FrameCheck;
@@ -180,6 +181,8 @@ pub enum Task {
         /// Its folder.
         folder: PathBuf,
     },
+    /// Work of the masking lab.
+    Lab(Box<LabTask>),
     /// Find the specimens nearest to one.
     FindClosest {
         /// The specimens.
@@ -199,6 +202,7 @@ impl Task {
             Self::Export { .. } | Self::Discard { .. } => Kind::Write,
             Self::Train(_) => Kind::Training,
             Self::Estimate(_) => Kind::Trial,
+            Self::Lab(task) => task.kind(),
             _ => Kind::Heavy,
         }
     }
@@ -220,6 +224,7 @@ impl Task {
             Self::Estimate(_) => "Estimating a training".to_owned(),
             Self::Discard { folder } => format!("Discarding {}", file_names(std::slice::from_ref(folder))),
             Self::FindClosest { .. } => "Finding nearest specimens".to_owned(),
+            Self::Lab(task) => task.name().to_owned(),
         }
     }
 
@@ -277,6 +282,8 @@ pub enum Output {
     Estimated(Arc<Vec<Estimate>>),
     /// Of [`Task::Discard`]: whether the folder is gone; it stays where there is something else in it.
     Discarded(bool),
+    /// Of [`Task::Lab`].
+    Lab(LabOutput),
 }
 
 /// What a model in training shows.

@@ -140,7 +140,26 @@ impl Workshop {
             Task::Estimate(request) => Ok(Output::Estimated(Arc::new(estimate(&request, observer)?))),
             Task::Discard { folder } => Ok(Output::Discarded(discard(&folder)?)),
             Task::FindClosest { dataset, embedded, row } => self.closest(&dataset, embedded, row, observer),
+            Task::Lab(task) => Ok(Output::Lab(self.lab(*task, observer)?)),
         }
+    }
+
+    pub(super) fn options(&self) -> &WorkshopOptions {
+        &self.options
+    }
+
+    /// The model in use, if it is the one of this file (`None`: the bundled one).
+    pub(super) fn in_use(&self, path: Option<&Path>) -> Option<Arc<Model>> {
+        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        models.values().find(|model| model.info().path.as_deref() == path).cloned()
+    }
+
+    pub(super) fn open_model(&self, path: Option<&Path>) -> Result<Model, WorkError> {
+        let WorkshopOptions { device, precision, heads, .. } = self.options;
+        Ok(match path {
+            None => Model::bundled(&device)?,
+            Some(path) => Model::open(path, &OpenOptions { heads, device, precision })?,
+        })
     }
 
     fn model(&self, id: ModelId) -> Result<Arc<Model>, WorkError> {
@@ -150,11 +169,7 @@ impl Workshop {
 
     fn load_model(&self, path: Option<&Path>, observer: &dyn Observer) -> Result<Output, WorkError> {
         observer.progress(Progress::new("loading the model", 0, 1, "models"))?;
-        let WorkshopOptions { device, precision, heads, .. } = self.options;
-        let model = match path {
-            None => Model::bundled(&device)?,
-            Some(path) => Model::open(path, &OpenOptions { heads, device, precision })?,
-        };
+        let model = self.open_model(path)?;
         observer.progress(Progress::new("loading the model", 1, 1, "models"))?;
         let info = Arc::new(model.info().clone());
         info.warnings.iter().for_each(|warning| observer.warn(warning));

@@ -20,6 +20,26 @@ pub enum DeviceChoice {
     Metal,
 }
 
+impl DeviceChoice {
+    /// All choices.
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Cpu, Self::Cuda, Self::Metal];
+
+    /// The GPUs that it allows, the first one first.
+    fn gpus(self) -> &'static [Gpu] {
+        match self {
+            Self::Cpu => &[],
+            Self::Cuda => &[Gpu::Cuda],
+            Self::Metal => &[Gpu::Metal],
+            Self::Auto => &[Gpu::Cuda, Gpu::Metal],
+        }
+    }
+
+    /// Whether the program was built for a GPU that it allows. Whether one is there is found out when it is needed.
+    pub fn may_be_gpu(self) -> bool {
+        self.gpus().iter().any(|gpu| gpu.is_built())
+    }
+}
+
 impl FromStr for DeviceChoice {
     type Err = String;
 
@@ -58,6 +78,16 @@ pub enum Precision {
     F16,
 }
 
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+        })
+    }
+}
+
 impl FromStr for Precision {
     type Err = String;
 
@@ -91,20 +121,32 @@ pub(super) fn choose(choice: DeviceChoice, precision: Precision) -> ChosenDevice
         let slower = if dtype == DType::F32 { "" } else { ", in f32: lower precision is for GPUs" };
         ChosenDevice { device: Device::Cpu, dtype: DType::F32, note: format!("CPU{why}{slower}") }
     };
-    let wanted: &[Gpu] = match choice {
-        DeviceChoice::Cpu => return cpu(""),
-        DeviceChoice::Cuda => &[Gpu::Cuda],
-        DeviceChoice::Metal => &[Gpu::Metal],
-        DeviceChoice::Auto => &[Gpu::Cuda, Gpu::Metal],
-    };
+    match first_of(choice) {
+        Ok(None) => cpu(""),
+        Ok(Some((gpu, device))) => ChosenDevice { device, dtype, note: format!("{} in {precision:?}", gpu.name()) },
+        Err(reason) => cpu(&format!(" ({reason})")),
+    }
+}
+
+/// The GPU that was asked for; `None` stands for the CPU. Never panics.
+///
+/// # Errors
+/// Why a GPU that was named is not there.
+pub(crate) fn gpu(choice: DeviceChoice) -> Result<Option<Device>, String> {
+    Ok(first_of(choice)?.map(|(_, device)| device))
+}
+
+/// The first GPU that is there of those that a choice allows, or why one that was named is not.
+fn first_of(choice: DeviceChoice) -> Result<Option<(Gpu, Device)>, String> {
     let mut reasons = Vec::new();
-    for gpu in wanted {
+    for &gpu in choice.gpus() {
         match gpu.open() {
-            Ok(device) => return ChosenDevice { device, dtype, note: format!("{} in {precision:?}", gpu.name()) },
+            Ok(device) => return Ok(Some((gpu, device))),
             Err(reason) => reasons.push(format!("no {}: {reason}", gpu.name())),
         }
     }
-    if choice == DeviceChoice::Auto { cpu("") } else { cpu(&format!(" ({})", reasons.join("; "))) }
+    let may_be_the_cpu = matches!(choice, DeviceChoice::Auto | DeviceChoice::Cpu);
+    if may_be_the_cpu { Ok(None) } else { Err(reasons.join("; ")) }
 }
 
 /// One line on which device would be taken, and why.
@@ -126,13 +168,17 @@ impl Gpu {
         }
     }
 
-    /// The device, or why there is none.
-    fn open(self) -> Result<Device, String> {
-        let built = match self {
+    /// Whether the program was built for it.
+    fn is_built(self) -> bool {
+        match self {
             Self::Cuda => cfg!(feature = "cuda"),
             Self::Metal => cfg!(feature = "metal"),
-        };
-        if !built {
+        }
+    }
+
+    /// The device, or why there is none.
+    fn open(self) -> Result<Device, String> {
+        if !self.is_built() {
             return Err("this program was built without it".to_owned());
         }
         if let Self::Cuda = self
@@ -211,7 +257,7 @@ mod tests {
 
     #[test]
     fn choices_are_read_back() {
-        for choice in [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Cuda, DeviceChoice::Metal] {
+        for choice in DeviceChoice::ALL {
             assert_eq!(choice.to_string().parse(), Ok(choice));
         }
         assert!("gpu".parse::<DeviceChoice>().is_err());

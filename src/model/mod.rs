@@ -26,6 +26,7 @@ pub(crate) mod vectors;
 
 pub use checkpoint::{Checkpoint, RunFile, Trained};
 pub use config::{CheckpointLayout, EncoderShape, ModelInfo, Objective, WeightKind};
+pub(crate) use device::gpu;
 pub use device::{DeviceChoice, Precision, device_note};
 pub use error::{Misshapen, ModelError};
 pub use masked::MaskedTokens;

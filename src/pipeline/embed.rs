@@ -188,7 +188,7 @@ pub fn apply_transform(
     Ok(transformed.into_owned())
 }
 
-fn which_are_known(dataset: &Dataset, seen: &SeenBarcodes) -> Vec<bool> {
+pub(in crate::pipeline) fn which_are_known(dataset: &Dataset, seen: &SeenBarcodes) -> Vec<bool> {
     (0..dataset.unique_len()).into_par_iter().map(|unique| seen.contains(dataset.unique_sequence(unique))).collect()
 }
 

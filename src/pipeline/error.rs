@@ -21,7 +21,7 @@ pub enum PipelineError {
     Model(#[from] ModelError),
     /// A run could not begin or go on.
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Train(TrainError),
     /// There are no specimens where some are needed.
     #[error("{what}: there are no specimens to work on")]
     Empty {
@@ -90,6 +90,15 @@ impl From<ImportError> for PipelineError {
         match error {
             ImportError::Cancelled(cancelled) => Self::Cancelled(cancelled),
             error => Self::Import(error),
+        }
+    }
+}
+
+impl From<TrainError> for PipelineError {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            error => Self::Train(error),
         }
     }
 }

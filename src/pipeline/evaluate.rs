@@ -10,6 +10,7 @@
 
 pub(in crate::pipeline) mod bins;
 pub mod compare;
+mod drawn;
 
 use super::cache::Cache;
 use super::classify::{ClassifySettings, RESAMPLES, classify};

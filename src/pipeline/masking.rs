@@ -29,10 +29,10 @@ pub(in crate::pipeline) mod tests;
 mod work;
 
 pub(in crate::pipeline) use floor::names;
-pub use picture::masking_figure;
+pub use picture::{DRAWN, masking_figure};
 pub use summary::{MaskingPoint, summary};
 
-use super::embed::EmbedSettings;
+use super::embed::{EmbedSettings, which_are_known};
 use super::evaluate::EvaluateOn;
 use super::{PipelineError, Provenance};
 use crate::data::dataset::Dataset;
@@ -97,7 +97,10 @@ impl Default for MaskingSettings {
 
 impl MaskingSettings {
     /// These settings with ratios and modes in order and each once.
-    fn checked(&self) -> Result<Self, PipelineError> {
+    ///
+    /// # Errors
+    /// [`PipelineError::Setting`] says what makes no sense.
+    pub fn checked(&self) -> Result<Self, PipelineError> {
         let refuse = |what: String| Err(PipelineError::Setting(what));
         if let Some(ratio) = self.ratios.iter().find(|ratio| !(0.0..=MAX_RATIO).contains(*ratio)) {
             return refuse(format!("a masking ratio of {ratio} is outside of 0 to {MAX_RATIO}"));
@@ -210,7 +213,7 @@ pub fn masking(
         references: sample.references.len(),
         seconds: start.elapsed().as_secs_f64(),
         provenance: provenance(dataset, models, &readers, &sample, &settings),
-        notes: notes(&sample, &settings),
+        notes: notes(models, &sample, &settings),
     })
 }
 
@@ -279,7 +282,7 @@ fn provenance(
         .with("references", sample.references.len())
 }
 
-fn notes(sample: &Sample, settings: &MaskingSettings) -> Vec<String> {
+fn notes(models: &[Model], sample: &Sample, settings: &MaskingSettings) -> Vec<String> {
     let mut notes = vec![
         format!(
             "{} queries and {} references, sampled from {} and masked alike, each barcode by its own draw; of its k-mers exactly \
@@ -299,6 +302,15 @@ fn notes(sample: &Sample, settings: &MaskingSettings) -> Vec<String> {
          cover, without those of masked tokens."
             .to_owned(),
     ];
+    for (model, name) in models.iter().zip(names(models)) {
+        let Some(seen) = model.seen() else { continue };
+        let known = which_are_known(&sample.queries, seen);
+        let rows = (0..sample.queries.len()).filter(|&row| known[sample.queries.unique_of(row)]).count();
+        notes.push(format!(
+            "{name}: trained on exactly the barcodes of {rows} of the {} queries.",
+            sample.queries.len()
+        ));
+    }
     if settings.modes.contains(&MaskMode::Mask) && settings.ratios.first() == Some(&0.0) {
         notes.push("mask: at ratio 0 there is no masked position to take the mean of, so it has no row.".to_owned());
     }

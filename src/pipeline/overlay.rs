@@ -1,8 +1,8 @@
 //! Two maps of the same specimens by two models, one laid over the other, and whose neighbours changed.
 
-use super::PipelineError;
 use super::embed::Embedded;
 use super::project::{ProjectSettings, ProjectSource, project, transformed};
+use super::{PipelineError, Provenance};
 use crate::analysis::knn::{Neighbours, nearest};
 use crate::analysis::procrustes::{Alignment, align};
 use crate::data::dataset::Dataset;
@@ -25,6 +25,8 @@ pub struct MapPair {
     pub kept: Vec<f64>,
     /// How many nearest barcodes were compared.
     pub neighbours: usize,
+    /// How it was made.
+    pub provenance: Provenance,
 }
 
 impl MapPair {
@@ -71,10 +73,26 @@ pub fn map_pair(
     Ok(MapPair {
         first: first.points.to_vec(),
         second: second.points.iter().map(|&point| alignment.apply(point)).collect(),
-        alignment,
         kept: (0..dataset.len()).map(|row| by_unique[dataset.unique_of(row)]).collect(),
         neighbours,
+        provenance: provenance(dataset, embedded, neighbours, settings, &alignment),
+        alignment,
     })
+}
+
+fn provenance(
+    dataset: &Dataset,
+    embedded: [&Embedded; 2],
+    neighbours: usize,
+    settings: &ProjectSettings,
+    alignment: &Alignment,
+) -> Provenance {
+    let models = embedded.map(|embedded| format!("{} ({})", embedded.model.name, embedded.model.sha256));
+    Provenance::new(settings.seed, &[dataset])
+        .with("models", models.join(" "))
+        .with("projection", settings.method)
+        .with("neighbours compared", neighbours)
+        .with("second map", if alignment.mirrored { "turned over and rotated" } else { "rotated" })
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ mod tests;
 
 pub use positions::{PositionScore, by_position, position_figure};
 
+use super::classify::RESAMPLES;
 use super::{PipelineError, Provenance};
+use crate::analysis::metrics::bootstrap_interval;
 use crate::data::dataset::Dataset;
 use crate::data::frame::{FIRST_CODON, FrameCheck, Registration, Strand, check_frames};
 use crate::data::genetic_code::GeneticCode;
@@ -22,6 +24,7 @@ use crate::pipeline::subset::subset;
 use crate::progress::{Observer, Progress};
 use crate::seed::Seed;
 use ndarray::ArrayView1;
+use rand::seq::index::sample;
 use serde::Serialize;
 
 /// Barcodes that are guessed between two reports: each holds 4^k numbers for every masked token.
@@ -109,6 +112,12 @@ impl Reconstruction {
         let right = self.tokens.iter().filter_map(ReconstructedToken::is_right);
         right.fold((0, 0), |(masked, hits), right| (masked + 1, hits + usize::from(right)))
     }
+
+    /// Amino acids, and those of them that the best guesses leave as they are.
+    pub fn amino_acids(&self) -> (usize, usize) {
+        let same = self.codons.iter().filter(|codon| codon.amino_acid == codon.guessed);
+        (self.codons.len(), same.count())
+    }
 }
 
 /// Barcodes with their guesses, and how they were made.
@@ -130,6 +139,24 @@ impl Reconstructions {
         let scores = self.barcodes.iter().map(Reconstruction::score);
         scores.fold((0, 0), |(masked, hits), (more, right)| (masked + more, hits + right))
     }
+
+    /// 95 % interval of the share of right guesses by bootstrap over barcodes, whose k-mers are guessed right or wrong together;
+    /// `None` where nothing was masked.
+    pub fn interval(&self, seed: Seed) -> Option<[f64; 2]> {
+        let of_barcode = self.barcodes.iter().zip(0u32..).flat_map(|(barcode, number)| {
+            barcode.tokens.iter().filter_map(ReconstructedToken::is_right).map(move |right| (right, number))
+        });
+        let (right, barcodes): (Vec<bool>, Vec<u32>) = of_barcode.unzip();
+        bootstrap_interval(&right, &barcodes, RESAMPLES, seed)
+    }
+}
+
+/// At most `most` of some rows, drawn by the seed, in their order.
+pub fn sample_rows(among: &[usize], most: usize, seed: Seed) -> Vec<usize> {
+    let drawn = sample(&mut seed.stream("reconstruct/sample"), among.len(), most.min(among.len()));
+    let mut rows: Vec<usize> = drawn.into_iter().map(|at| among[at]).collect();
+    rows.sort_unstable();
+    rows
 }
 
 /// Masks the barcodes of some specimens, each by its own draw, and lets a model guess.

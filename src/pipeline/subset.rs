@@ -12,20 +12,23 @@ pub fn subset(dataset: &Dataset, name: &str, rows: &[usize]) -> Dataset {
         builder.add_file(file.clone());
     }
     for &row in rows {
-        builder.push(Record {
-            id: dataset.id(row).to_owned(),
-            sequence: dataset.sequence(row).to_vec(),
-            labels: Field::ALL
-                .into_iter()
-                .filter_map(|field| Some((field, dataset.label(row, field)?.to_owned())))
-                .collect(),
-            coordinates: dataset.coordinates(row),
-            other: (0..columns.len()).map(|column| dataset.other(row, column).to_owned()).collect(),
-            origin: Some(dataset.origin(row)),
-            flags: dataset.flags(row),
-        });
+        builder.push(record(dataset, row));
     }
     builder.finish()
+}
+
+/// A row of a dataset as a record of its own.
+pub(in crate::pipeline) fn record(dataset: &Dataset, row: usize) -> Record {
+    let labels = Field::ALL.into_iter().filter_map(|field| Some((field, dataset.label(row, field)?.to_owned())));
+    Record {
+        id: dataset.id(row).to_owned(),
+        sequence: dataset.sequence(row).to_vec(),
+        labels: labels.collect(),
+        coordinates: dataset.coordinates(row),
+        other: (0..dataset.other_columns().len()).map(|column| dataset.other(row, column).to_owned()).collect(),
+        origin: Some(dataset.origin(row)),
+        flags: dataset.flags(row),
+    }
 }
 
 /// The rows of a split.

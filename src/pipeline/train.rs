@@ -15,11 +15,14 @@ pub use discard::discard;
 pub use estimate::{Estimate, estimate};
 pub use sample::{GenusAccuracy, SAMPLE, SampleReading, SampleRequest};
 
+#[cfg(test)]
+mod tests;
+
 use super::PipelineError;
 use super::export::write_text;
 use crate::data::dataset::Dataset;
 use crate::data::frame::check_frames;
-use crate::data::import::{ImportOptions, load};
+use crate::data::import::{ImportOptions, PartReader, load_in_parts};
 use crate::progress::{Cancelled, Observer, Progress};
 use crate::train::{
     CheckedSettings, Corpus, CorpusBuilder, Report, SavedRun, TrainChanges, TrainError, TrainSettings, Trainer,
@@ -30,6 +33,9 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Records of a file that are held at a time with their names and labels.
+const RECORDS_OF_A_PART: usize = 50_000;
 
 /// The file that a run goes on from.
 pub const RUN_FILE: &str = "run.safetensors";
@@ -60,7 +66,8 @@ impl TrainObserver for crate::progress::Silent {}
 /// Where the barcodes come from.
 #[derive(Debug, Clone)]
 pub enum TrainSource {
-    /// Files and how they are read, one after another, so that no more than one is held with its names and labels.
+    /// Files and how they are read: one after another and part by part, so that of their names and labels little is held at a
+    /// time. Tables without sequences give labels, as splits, to the records of the others.
     Files(Vec<PathBuf>, ImportOptions),
     /// Specimens that are open.
     Opened(Arc<Dataset>),
@@ -88,6 +95,8 @@ pub struct TrainRequest {
 pub struct RunFacts {
     /// Its folder.
     pub folder: PathBuf,
+    /// What it runs on, in words, as "the CPU" or "a CUDA GPU in bf16".
+    pub device: String,
     /// Its mask ratio.
     pub mask_ratio: f64,
     /// Number of weights.
@@ -200,21 +209,37 @@ fn read_corpus(
     settings: &CheckedSettings,
     observer: &dyn Observer,
 ) -> Result<Corpus, PipelineError> {
-    let mut builder = CorpusBuilder::new(settings);
-    let mut add = |dataset: &Dataset| -> Result<(), PipelineError> {
-        let frames = if settings.settings().register { Some(check_frames(dataset, observer)?) } else { None };
-        builder.add(dataset, frames.as_deref());
-        Ok(())
-    };
+    let register = settings.settings().register;
+    let mut reader = CorpusReader { builder: CorpusBuilder::new(settings), register, observer };
     match &request.source {
-        TrainSource::Files(files, import) => {
-            for file in files {
-                add(&load(std::slice::from_ref(file), import, observer)?.0)?;
-            }
+        TrainSource::Files(files, import) => load_in_parts(files, import, RECORDS_OF_A_PART, observer, &mut reader)?,
+        TrainSource::Opened(dataset) => {
+            reader.part(dataset)?;
+            reader.end_of_file();
         }
-        TrainSource::Opened(dataset) => add(dataset)?,
     }
-    Ok(builder.finish()?)
+    let mut corpus = reader.builder.finish()?;
+    corpus.find_partners(settings, observer)?;
+    Ok(corpus)
+}
+
+/// Takes the barcodes of a run from its files.
+struct CorpusReader<'a> {
+    builder: CorpusBuilder<'a>,
+    register: bool,
+    observer: &'a dyn Observer,
+}
+
+impl PartReader for CorpusReader<'_> {
+    fn part(&mut self, records: &Dataset) -> Result<(), Cancelled> {
+        let frames = if self.register { Some(check_frames(records, self.observer)?) } else { None };
+        self.builder.add_part(records, frames.as_deref());
+        Ok(())
+    }
+
+    fn end_of_file(&mut self) {
+        self.builder.end_file();
+    }
 }
 
 /// A run that is about to begin or to go on.
@@ -257,9 +282,10 @@ impl Run {
         let Self { folder, settings, saved } = self;
         let mut trainer = match saved {
             Some(saved) => saved.resume(settings, corpus)?,
-            None => Trainer::new(settings, corpus),
+            None => begin(settings, corpus)?,
         };
         let facts = RunFacts {
+            device: trainer.device(),
             mask_ratio: trainer.settings().settings().mask_ratio.0[0],
             parameters: trainer.parameters(),
             barcodes: trainer.corpus().len(),
@@ -290,6 +316,16 @@ impl Run {
             stopped_early: done < total,
         })
     }
+}
+
+/// A new model, with the weights of another where the settings name one.
+fn begin(settings: CheckedSettings, corpus: Arc<Corpus>) -> Result<Trainer, TrainError> {
+    let start = settings.settings().begin_with.clone();
+    let mut trainer = Trainer::new(settings, corpus)?;
+    if !start.is_empty() {
+        trainer.begin_with(Path::new(&start))?;
+    }
+    Ok(trainer)
 }
 
 /// Steps, validations, looks and checkpoints until the run is done.

@@ -24,6 +24,7 @@ pub fn apply(session: &mut Session, input: Input) -> Vec<Effect> {
     }
     session.go_on(&mut effects);
     session.look_around(&mut effects);
+    session.guess_focus(&mut effects);
     effects
 }
 
@@ -64,6 +65,7 @@ impl Session {
                 effects.push(Effect::SaveSettings);
             }
             Command::Train(command) => self.obey_training(command, effects),
+            Command::Lab(command) => self.obey_lab(command, effects),
             Command::Note(message) => self.log.add(Level::Note, "Barcodescope", message, Vec::new()),
         }
     }
@@ -99,6 +101,7 @@ impl Session {
     fn begin_opening(&mut self, task: Task, effects: &mut Vec<Effect>) {
         effects.extend(self.data.job().map(Effect::Stop));
         self.set_steps_aside(effects);
+        self.lab.set_aside(effects);
         self.question = None;
         let job = JobId::next();
         self.data.begin(job, StageKey::of([format!("{task:?}").as_bytes()]));
@@ -192,6 +195,8 @@ impl Session {
             }
         } else if let Some(step) = self.results.step_of(id) {
             self.end_step(step, id, outcome);
+        } else if self.lab.has_job(id) {
+            self.lab.end(id, outcome);
         } else {
             self.end_training(id, outcome, effects);
         }
@@ -203,6 +208,7 @@ impl Session {
             || self.saving.contains(&id)
             || self.results.step_of(id).is_some()
             || self.training.has_job(id)
+            || self.lab.has_job(id)
     }
 
     fn end_opening(&mut self, id: JobId, outcome: Result<Output, JobError>, effects: &mut Vec<Effect>) {
@@ -227,6 +233,7 @@ impl Session {
     /// Other specimens: nothing that was made of the ones before may stay, except the model.
     fn start_over(&mut self, opened: &Opened) {
         self.results.start_over();
+        self.lab.start_over();
         self.selection.reset();
         self.closest = Stage::Empty;
         self.training.estimate = Stage::Empty;

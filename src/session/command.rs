@@ -2,6 +2,7 @@
 
 use super::columns::ColumnKey;
 use super::export::Exported;
+use super::masking::LabCommand;
 use super::search::Taxon;
 use super::selection::{Mode, Rows};
 use super::settings::Shade;
@@ -28,13 +29,15 @@ pub enum Page {
     Classify,
     /// Groups.
     Clusters,
+    /// Reading barcodes with k-mers masked.
+    Masking,
     /// Models in training.
     Train,
 }
 
 impl Page {
     /// Every page, in the order of the navigation.
-    pub const ALL: [Self; 5] = [Self::Dataset, Self::Atlas, Self::Classify, Self::Clusters, Self::Train];
+    pub const ALL: [Self; 6] = [Self::Dataset, Self::Atlas, Self::Classify, Self::Clusters, Self::Masking, Self::Train];
 
     /// Its name in the navigation.
     pub fn title(self) -> &'static str {
@@ -43,6 +46,7 @@ impl Page {
             Self::Atlas => "Atlas",
             Self::Classify => "Classify",
             Self::Clusters => "Clusters",
+            Self::Masking => "Masking",
             Self::Train => "Train",
         }
     }
@@ -107,6 +111,8 @@ pub enum Command {
     SetZoom(f32),
     /// Of models in training.
     Train(TrainCommand),
+    /// Of the masking lab.
+    Lab(LabCommand),
     /// Write something into the log.
     Note(String),
 }

@@ -3,7 +3,7 @@
 use super::Session;
 use super::confusion::{Confusion, Slot};
 use super::results::cluster_name;
-use crate::jobs::{Chosen, ColouredMap, Export};
+use crate::jobs::{Chosen, ColouredMap, Export, LabExport};
 use crate::pipeline::Method;
 use crate::pipeline::methods::methods_paragraph;
 use crate::pipeline::provenance::Provenance;
@@ -39,6 +39,49 @@ pub enum Exported {
     Embeddings,
     /// The methods paragraph.
     Methods,
+    /// A result of the masking lab.
+    Lab(LabExported),
+}
+
+/// A result of the masking lab that can be exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LabExported {
+    /// The guesses of the specimen that is looked at.
+    Guesses,
+    /// How often guesses are right along the barcode.
+    Positions,
+    /// The same as a picture.
+    PositionsFigure,
+    /// Readings of masked barcodes.
+    Readings,
+    /// Their curves.
+    ReadingsFigure,
+    /// Models in one table.
+    Comparison,
+    /// Models by their training ratio.
+    ComparisonFigure,
+    /// Two maps and whose neighbours changed.
+    Maps,
+}
+
+impl LabExported {
+    /// Its name in menus, and the file name that is proposed.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Guesses => ("Masked k-mers and guesses, table…", "guesses"),
+            Self::Positions => ("Right guesses along the barcode, table…", "guesses-by-position"),
+            Self::PositionsFigure => ("Right guesses along the barcode, picture…", "guesses-by-position"),
+            Self::Readings => ("Readings of masked barcodes, table…", "masking"),
+            Self::ReadingsFigure => ("Readings of masked barcodes, picture…", "masking"),
+            Self::Comparison => ("Models compared, table…", "models"),
+            Self::ComparisonFigure => ("Models by training ratio, picture…", "models"),
+            Self::Maps => ("Two maps and who moved, table…", "two-maps"),
+        }
+    }
+
+    fn is_picture(self) -> bool {
+        matches!(self, Self::PositionsFigure | Self::ReadingsFigure | Self::ComparisonFigure)
+    }
 }
 
 /// Endings of tables, the usual one first.
@@ -63,6 +106,7 @@ impl Exported {
             Self::SelectedTable => "Selected specimens, table with all columns…",
             Self::Embeddings => "Embeddings of all specimens…",
             Self::Methods => "Methods paragraph…",
+            Self::Lab(what) => what.names().0,
         }
     }
 
@@ -81,6 +125,7 @@ impl Exported {
             Self::SelectedFasta | Self::SelectedTable => "selected",
             Self::Embeddings => "embeddings",
             Self::Methods => "methods",
+            Self::Lab(what) => what.names().1,
         }
     }
 
@@ -92,6 +137,7 @@ impl Exported {
             Self::SelectedTable => &["tsv", "csv"],
             Self::Embeddings => &["npy", "csv", "safetensors"],
             Self::Methods => &["txt"],
+            Self::Lab(what) if what.is_picture() => PICTURE,
             _ => TABLE,
         }
     }
@@ -143,6 +189,22 @@ impl Session {
                 Export::Embeddings(dataset, embedded, provenance)
             }
             Exported::Methods => Export::Text(self.methods()?),
+            Exported::Lab(what) => Export::Lab(self.export_of_lab(what)?),
+        })
+    }
+
+    fn export_of_lab(&self, what: LabExported) -> Option<LabExport> {
+        let dataset = Arc::clone(&self.dataset()?.dataset);
+        let lab = &self.lab;
+        Some(match what {
+            LabExported::Guesses => LabExport::Guesses(dataset, Arc::clone(lab.guesses.shown()?)),
+            LabExported::Positions => LabExport::Positions(Arc::clone(lab.along.shown()?)),
+            LabExported::PositionsFigure => LabExport::PositionsFigure(Arc::clone(lab.along.shown()?)),
+            LabExported::Readings => LabExport::Readings(Arc::clone(lab.readings.shown()?)),
+            LabExported::ReadingsFigure => LabExport::ReadingsFigure(Arc::clone(lab.readings.shown()?)),
+            LabExported::Comparison => LabExport::Comparison(Arc::clone(lab.comparison.shown()?)),
+            LabExported::ComparisonFigure => LabExport::ComparisonFigure(Arc::clone(lab.comparison.shown()?)),
+            LabExported::Maps => LabExport::Maps(dataset, Arc::clone(lab.maps.shown()?)),
         })
     }
 
@@ -159,6 +221,7 @@ impl Session {
             Exported::Places | Exported::Map | Exported::Methods => self.results.map().is_some(),
             Exported::SelectedFasta | Exported::SelectedTable => !self.selection.rows().is_empty(),
             Exported::Embeddings => self.results.embedding.shown().is_some(),
+            Exported::Lab(what) => self.export_of_lab(what).is_some(),
         }
     }
 

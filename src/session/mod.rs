@@ -10,6 +10,7 @@ pub mod confusion;
 pub mod export;
 pub mod log;
 pub mod look;
+pub mod masking;
 pub mod overview;
 pub mod results;
 pub mod search;
@@ -37,6 +38,7 @@ use crate::seed::Seed;
 use columns::{ColumnKey, Values};
 use log::Log;
 use look::Look;
+use masking::Lab;
 use overview::Overview;
 use results::Results;
 use selection::Selection;
@@ -106,6 +108,8 @@ pub struct Session {
     pub closest: Stage<Closest>,
     /// Models in training.
     pub training: Training,
+    /// The masking lab.
+    pub lab: Lab,
     /// Files that are being written.
     pub saving: Vec<JobId>,
     /// What the last export came to: a file, or what went wrong. Shown until it is put away.
@@ -120,7 +124,8 @@ impl Session {
     /// A session with the settings of the last run.
     pub fn new(settings: Settings, seed: Seed) -> Self {
         let map = ProjectSettings { seed, ..ProjectSettings::default() };
-        Self { settings, choices: Choices { seed, map, ..Choices::default() }, ..Self::default() }
+        let choices = Choices { seed, map, ..Choices::default() };
+        Self { settings, choices, lab: Lab::new(seed), ..Self::default() }
     }
 
     /// The model file in use; `None` is the bundled model.
@@ -174,6 +179,14 @@ impl Session {
             }
         }
         self.flag_counts = counts;
+    }
+
+    /// The job that the window tells of: opening a file, a step, or work of the masking lab.
+    pub fn job(&self) -> Option<JobId> {
+        let step = || self.results.stage(self.running()?).job();
+        let lab = self.lab.job();
+        let looked_at = lab.filter(|_| self.page == Page::Masking);
+        self.data.job().or(looked_at).or_else(step).or(lab)
     }
 
     /// The step that is running.

@@ -1,8 +1,10 @@
 //! Models in training: the settings of the next run, and the runs of this session with their courses.
 
 mod run;
+mod warning;
 
 pub use run::{AfterStop, Run, RunState};
+pub use warning::Warning;
 
 use super::log::Level;
 use super::stage::{Problem, Stage, StageKey};
@@ -129,8 +131,7 @@ impl Session {
         match command {
             TrainCommand::Set(settings) => training.settings = *settings,
             TrainCommand::Preset(preset) => {
-                let seed = training.settings.seed;
-                training.settings = TrainSettings { seed, ..preset.settings() };
+                training.settings = training.settings.keeping_place(preset.settings());
             }
             TrainCommand::Name(name) => training.name = name,
             TrainCommand::Estimate => self.estimate_training(effects),

@@ -2,6 +2,7 @@
 
 use super::settings::SettingsError;
 use crate::model::ModelError;
+use crate::progress::Cancelled;
 use std::path::PathBuf;
 
 /// Why a run did not start or go on.
@@ -59,7 +60,27 @@ pub enum TrainError {
         /// What differs.
         what: String,
     },
-    /// The model could not be put together or read.
+    /// A model to begin with is of another shape than the run.
+    #[error(
+        "{} cannot be begun with: {weight} is missing or of another shape; give k, widths, layers and the objective of that model",
+        .path.display()
+    )]
+    OtherShape {
+        /// The model's file.
+        path: PathBuf,
+        /// The first weight that does not fit.
+        weight: String,
+    },
+    /// A GPU refused.
+    #[error(
+        "the device could not go on: {0}. If its memory was too small, take a smaller --batch with more --accumulation, or train \
+         with --device cpu; a run that has a checkpoint goes on from it with --resume"
+    )]
+    Device(#[source] candle_core::Error),
+    /// The user stopped it.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// The model could not be put together or read, or the device that it is for is not there.
     #[error(transparent)]
     Model(#[from] ModelError),
 }

@@ -1,5 +1,6 @@
 //! What a run tells of itself, in bounded memory.
 
+use super::network::{Matches, Outcome};
 use super::objective::TokenCounts;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,12 @@ pub struct Report {
     pub loss: f64,
     /// Share of the hidden k-mers (of the next ones, for a causal model) that were named rightly since the last report.
     pub accuracy: f64,
+    /// Mean weighted contrastive loss since the last report, where views are compared. It is no part of `loss`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contrast_loss: Option<f64>,
+    /// Share of the views whose nearest other view in the batch was their partner since the last report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partners_found: Option<f64>,
     /// Learning rate of the last step.
     pub learning_rate: f64,
     /// Length of the last step's gradient, before it was clipped.
@@ -78,6 +85,7 @@ pub(super) struct Window {
     pub(super) loss: f64,
     pub(super) right: usize,
     pub(super) scored: usize,
+    pub(super) matches: Matches,
     pub(super) steps: u64,
     pub(super) sequences: u64,
     pub(super) tokens: TokenCounts,
@@ -85,6 +93,14 @@ pub(super) struct Window {
 }
 
 impl Window {
+    /// Adds loss and accuracy of more steps.
+    pub(super) fn add(&mut self, outcome: Outcome) {
+        self.loss += outcome.loss;
+        self.right += outcome.right;
+        self.scored += outcome.scored;
+        self.matches.add(outcome.matches);
+    }
+
     /// A number of things per second.
     pub(super) fn rate(&self, count: u64) -> f64 {
         if self.seconds > 0.0 { count as f64 / self.seconds } else { 0.0 }
@@ -93,6 +109,11 @@ impl Window {
     /// The share that was named rightly.
     pub(super) fn accuracy(&self) -> f64 {
         if self.scored == 0 { 0.0 } else { self.right as f64 / self.scored as f64 }
+    }
+
+    /// The share of views whose partner was found.
+    pub(super) fn matched(&self) -> f64 {
+        self.matches.found as f64 / self.matches.views.max(1) as f64
     }
 }
 

@@ -244,6 +244,8 @@ impl Builder {
 pub(crate) struct Streams {
     offsets: ChaCha8Rng,
     masks: ChaCha8Rng,
+    partners: ChaCha8Rng,
+    noise: ChaCha8Rng,
     dropout: ChaCha8Rng,
     validation: ChaCha8Rng,
 }
@@ -253,6 +255,8 @@ impl Streams {
         Self {
             offsets: seed.stream("train/offsets"),
             masks: seed.stream("train/masks"),
+            partners: seed.stream("train/partners"),
+            noise: seed.stream("train/noise"),
             dropout: seed.stream("train/dropout"),
             validation: seed.stream("train/validation"),
         }
@@ -266,6 +270,16 @@ impl Streams {
     /// For the masks of the run's `index`-th barcode.
     pub(crate) fn mask(&self, index: u64) -> ChaCha8Rng {
         at(&self.masks, index)
+    }
+
+    /// For the choice of the run's `index`-th barcode where it is shown beside another.
+    pub(crate) fn partner(&self, index: u64) -> ChaCha8Rng {
+        at(&self.partners, index)
+    }
+
+    /// For the bases that are replaced in the run's `index`-th barcode.
+    pub(crate) fn noise(&self, index: u64) -> ChaCha8Rng {
+        at(&self.noise, index)
     }
 
     /// For the masks of the `index`-th barcode that is validated on: the same in every validation.

@@ -6,8 +6,12 @@ use rayon::prelude::*;
 
 /// Weights that one task takes.
 const BLOCK: usize = 1 << 15;
-const BETA2: f64 = 0.999;
-const EPS: f32 = 1e-8;
+/// Decay of the running mean of the gradient's square.
+pub(super) const BETA2: f64 = 0.999;
+/// Keeps weights whose gradient was always 0 where they are.
+pub(super) const EPS: f32 = 1e-8;
+/// PyTorch's `clip_grad_norm_` has it, so that a gradient of zeros makes no trouble.
+pub(super) const CLIP_EPS: f64 = 1e-6;
 
 /// The moments of all weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,8 +76,7 @@ pub(crate) fn norm_of(gradients: &[f32]) -> f64 {
 
 /// What gradients of this length are multiplied by so that they are at most `limit` long.
 pub(crate) fn clip_factor(norm: f64, limit: f64) -> f32 {
-    // PyTorch's clip_grad_norm_, whose small number keeps a zero gradient from making trouble
-    (limit / (norm + 1e-6)).min(1.0) as f32
+    (limit / (norm + CLIP_EPS)).min(1.0) as f32
 }
 
 #[cfg(test)]

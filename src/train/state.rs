@@ -6,6 +6,8 @@
 use super::TrainError;
 use super::corpus::Corpus;
 use super::history::{History, Validation};
+use super::learner::Learner;
+use super::network::device::HostState;
 use super::objective::Objective;
 use super::settings::{CheckedSettings, TrainChanges, TrainSettings};
 use super::trainer::{Counters, Trainer};
@@ -88,24 +90,38 @@ impl SavedRun {
     ///
     /// # Errors
     /// [`TrainError::OtherRun`] where the barcodes are others, [`TrainError::NoRun`] where numbers are missing.
-    pub fn resume(mut self, settings: CheckedSettings, corpus: Arc<Corpus>) -> Result<Trainer, TrainError> {
+    pub fn resume(self, settings: CheckedSettings, corpus: Arc<Corpus>) -> Result<Trainer, TrainError> {
+        self.resume_on(Learner::new(&settings)?, settings, corpus)
+    }
+
+    /// The run as it was when the checkpoint was written, on a device of its own.
+    pub(super) fn resume_on(
+        mut self,
+        learner: Learner,
+        settings: CheckedSettings,
+        corpus: Arc<Corpus>,
+    ) -> Result<Trainer, TrainError> {
         if self.progress.corpus != corpus.key().to_string() {
             let what = "it was started with other barcodes; give the same files in the same order".to_owned();
             return Err(TrainError::OtherRun { path: self.path, what });
         }
-        let mut trainer = Trainer::new(settings, corpus);
-        for entry in trainer.network.layout().entries() {
-            let values = take(&self.path, &mut self.numbers, &entry.name, entry.span.len())?;
-            trainer.weights[entry.span.clone()].copy_from_slice(&values);
+        let mut trainer = Trainer::with(learner, settings, corpus);
+        let count = trainer.parameters();
+        let mut weights = Vec::with_capacity(count);
+        for entry in trainer.learner.layout().entries() {
+            weights.extend(take(&self.path, &mut self.numbers, &entry.name, entry.span.len())?);
         }
-        let count = trainer.weights.len();
-        trainer.optimizer.first = take(&self.path, &mut self.numbers, FIRST_MOMENT, count)?;
-        trainer.optimizer.second = take(&self.path, &mut self.numbers, SECOND_MOMENT, count)?;
-        trainer.optimizer.steps = self.progress.counters.steps;
+        let first = take(&self.path, &mut self.numbers, FIRST_MOMENT, count)?;
+        let second = take(&self.path, &mut self.numbers, SECOND_MOMENT, count)?;
+        let state = HostState { weights, first, second };
+        trainer.learner.restore(state, self.progress.counters.steps).map_err(|halt| trainer.error(halt))?;
         trainer.counters = self.progress.counters;
         trainer.best = self.progress.best;
         trainer.history = self.progress.history;
         trainer.checkpoint_step = trainer.counters.steps;
+        if !trainer.settings.settings().begin_with.is_empty() {
+            trainer.also_seen(Checkpoint::open(&self.path, None)?.seen().map(Arc::as_ref));
+        }
         Ok(trainer)
     }
 }
@@ -136,7 +152,7 @@ impl Trainer {
     /// Writes the run, from which it can go on to the same bits, and which is its model too.
     ///
     /// # Errors
-    /// [`TrainError::Write`]; what stood there before then stays.
+    /// [`TrainError::Write`], or [`TrainError::Diverged`] where a GPU has only now told it; what stood there before then stays.
     pub fn save(&mut self, path: &Path) -> Result<(), TrainError> {
         let progress = RunProgress {
             counters: self.counters,
@@ -147,9 +163,9 @@ impl Trainer {
         let settings = toml::to_string(self.settings.settings()).expect("settings are numbers, words and lists");
         let progress = serde_json::to_string(&progress).expect("counters and history are numbers");
         let notes = BTreeMap::from([(SETTINGS_NOTE.to_owned(), settings), (PROGRESS_NOTE.to_owned(), progress)]);
-        let moments =
-            [(FIRST_MOMENT, self.optimizer.first.as_slice()), (SECOND_MOMENT, self.optimizer.second.as_slice())];
-        write(path, self.model(path).write_run(path, &moments, &notes))?;
+        let numbers = self.learner.numbers().map_err(|halt| self.error(halt))?;
+        let moments = [(FIRST_MOMENT, &*numbers.first), (SECOND_MOMENT, &*numbers.second)];
+        write(path, self.model(path, &numbers.weights).write_run(path, &moments, &notes))?;
         self.checkpoint_step = self.counters.steps;
         Ok(())
     }
@@ -157,30 +173,35 @@ impl Trainer {
     /// Writes the model alone.
     ///
     /// # Errors
-    /// [`TrainError::Write`]; what stood there before then stays.
+    /// [`TrainError::Write`], or [`TrainError::Diverged`] where a GPU has only now told it; what stood there before then stays.
     pub fn save_model(&self, path: &Path) -> Result<(), TrainError> {
-        write(path, self.model(path).write_run(path, &[], &BTreeMap::new()))
+        let numbers = self.learner.numbers().map_err(|halt| self.error(halt))?;
+        write(path, self.model(path, &numbers.weights).write_run(path, &[], &BTreeMap::new()))
     }
 
     /// The model as it is now, to read with.
-    pub fn reader(&self) -> Checkpoint {
-        self.checkpoint("in training", &self.weights)
+    ///
+    /// # Errors
+    /// [`TrainError::Diverged`] or [`TrainError::Device`] where a GPU has only now told it.
+    pub fn reader(&self) -> Result<Checkpoint, TrainError> {
+        let numbers = self.learner.numbers().map_err(|halt| self.error(halt))?;
+        Ok(self.checkpoint("in training", &numbers.weights))
     }
 
-    /// The model as it was before the first step, to read with.
+    /// The model with random weights, as it would be without any training, to read with.
     pub fn untrained_reader(&self) -> Checkpoint {
-        self.checkpoint("untrained", &self.network.layout().initial(self.settings.seed()))
+        self.checkpoint("untrained", &self.learner.layout().initial(self.settings.seed()))
     }
 
-    /// The model as it is now.
-    fn model(&self, path: &Path) -> Checkpoint {
+    /// The model with these weights.
+    fn model(&self, path: &Path, weights: &[f32]) -> Checkpoint {
         let stem = path.parent().and_then(Path::file_name).or(path.file_stem()).unwrap_or_default();
-        self.checkpoint(&stem.to_string_lossy(), &self.weights)
+        self.checkpoint(&stem.to_string_lossy(), weights)
     }
 
     fn checkpoint(&self, name: &str, weights: &[f32]) -> Checkpoint {
         let architecture = &self.settings.architecture;
-        let entries = self.network.layout().entries().iter();
+        let entries = self.learner.layout().entries().iter();
         Checkpoint::trained(Trained {
             name,
             tokenizer: &self.settings.tokenizer,
@@ -191,7 +212,7 @@ impl Trainer {
             tensors: entries
                 .map(|entry| (entry.name.as_str(), entry.shape.as_slice(), &weights[entry.span.clone()]))
                 .collect(),
-            seen: Arc::new(self.corpus.seen().clone()),
+            seen: Arc::clone(&self.seen),
             training: self.described(),
         })
     }

@@ -3,13 +3,17 @@
 use super::TrainError;
 use super::corpus::Corpus;
 use super::history::{History, Report, Validation, Window};
-use super::network::{Drops, Network, Outcome};
+use super::learner::{Halt, Learner, Readings};
+use super::network::device::HostState;
+use super::network::{Drops, Outcome, Pairs};
 use super::objective::{Sample, Streams};
-use super::optimizer::{AdamW, clip_factor, norm_of};
 use super::schedule::Rates;
 use super::settings::{CheckedSettings, RunLength};
-use crate::progress::{Cancelled, Observer, Progress};
+use crate::data::seen::SeenBarcodes;
+use crate::model::Checkpoint;
+use crate::progress::{Observer, Progress};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,15 +53,14 @@ pub struct StepReport {
 pub struct Trainer {
     pub(super) settings: CheckedSettings,
     pub(super) corpus: Arc<Corpus>,
-    pub(super) network: Network,
-    pub(super) weights: Vec<f32>,
-    pub(super) optimizer: AdamW,
+    /// What the model was trained on, here and before.
+    pub(super) seen: Arc<SeenBarcodes>,
+    pub(super) learner: Learner,
     pub(super) counters: Counters,
     pub(super) history: History,
     pub(super) best: Option<Validation>,
     /// Step of the last checkpoint that was written; 0 before the first.
     pub(super) checkpoint_step: u64,
-    gradients: Vec<f32>,
     streams: Streams,
     /// The pass over the barcodes that `order` is for.
     order_epoch: Option<u64>,
@@ -66,19 +69,23 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// A new model with random weights.
-    pub fn new(settings: CheckedSettings, corpus: Arc<Corpus>) -> Self {
-        let network = Network::new(settings.architecture);
-        let weights = network.layout().initial(settings.seed());
-        let optimizer = AdamW::new(weights.len(), settings.settings().weight_decay);
+    /// A new model with random weights, on the device that the settings name.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`] where that device is not there, [`TrainError::Device`] where it refuses.
+    pub fn new(settings: CheckedSettings, corpus: Arc<Corpus>) -> Result<Self, TrainError> {
+        let learner = Learner::new(&settings)?;
+        Ok(Self::with(learner, settings, corpus))
+    }
+
+    /// A run that has not begun.
+    pub(super) fn with(learner: Learner, settings: CheckedSettings, corpus: Arc<Corpus>) -> Self {
         Self {
             streams: Streams::new(settings.seed()),
-            gradients: vec![0.0; weights.len()],
             settings,
+            seen: Arc::new(corpus.seen().clone()),
             corpus,
-            network,
-            weights,
-            optimizer,
+            learner,
             counters: Counters::default(),
             history: History::default(),
             best: None,
@@ -86,6 +93,34 @@ impl Trainer {
             order_epoch: None,
             order: Vec::new(),
             window: Window::default(),
+        }
+    }
+
+    /// Takes the weights of a trained model of the same shape, and its record of training barcodes.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`] where it can't be read, [`TrainError::OtherShape`] where a weight is missing or misshapen.
+    pub fn begin_with(&mut self, path: &Path) -> Result<(), TrainError> {
+        let model = Checkpoint::open(path, None)?;
+        let mut weights = vec![0.0; self.parameters()];
+        for entry in self.learner.layout().entries() {
+            let found = model.weights_of(&entry.name).filter(|(shape, _)| *shape == entry.shape);
+            let Some((_, values)) = found else {
+                return Err(TrainError::OtherShape { path: path.to_owned(), weight: entry.name.clone() });
+            };
+            weights[entry.span.clone()].copy_from_slice(values);
+        }
+        let zeros = vec![0.0; weights.len()];
+        let state = HostState { weights, first: zeros.clone(), second: zeros };
+        self.learner.restore(state, 0).map_err(|halt| self.error(halt))?;
+        self.also_seen(model.seen().map(Arc::as_ref));
+        Ok(())
+    }
+
+    /// Adds what the weights were trained on before.
+    pub(super) fn also_seen(&mut self, before: Option<&SeenBarcodes>) {
+        if let Some(before) = before {
+            self.seen = Arc::new(self.seen.and(before));
         }
     }
 
@@ -99,28 +134,35 @@ impl Trainer {
         &self.corpus
     }
 
+    /// What it runs on, in words, as "the CPU" or "a CUDA GPU in bf16".
+    pub fn device(&self) -> String {
+        self.learner.device()
+    }
+
     /// Number of weights.
     pub fn parameters(&self) -> usize {
-        self.weights.len()
+        self.learner.parameters()
     }
 
     /// Bytes of the model's file: the weights, the record of the barcodes and a header.
     pub fn model_bytes(&self) -> u64 {
         /// Name, shape and place of a tensor in the header.
         const PER_TENSOR: usize = 128;
-        let header = PER_TENSOR * self.network.layout().entries().len();
-        (size_of_val(&self.weights[..]) + self.corpus.seen().to_bytes().len() + header) as u64
+        let header = PER_TENSOR * self.learner.layout().entries().len();
+        (self.parameters() * size_of::<f32>() + self.seen.to_bytes().len() + header) as u64
     }
 
     /// Most bytes that the run takes once batches are `times` as large as they were so far: weights, gradient and two moments, what
-    /// passes through the network, the barcodes, and what is gathered while a checkpoint is written.
-    pub fn memory_bytes(&self, times: f64) -> u64 {
+    /// passes through the network, the barcodes, and what is gathered while a checkpoint is written. `None` on a GPU, whose memory
+    /// is the driver's.
+    pub fn memory_bytes(&self, times: f64) -> Option<u64> {
         /// Weights, gradient, two moments.
         const HELD: usize = 4;
         /// A checkpoint's weights as numbers, and it and the moments twice as bytes.
         const WRITTEN: usize = 7;
-        let of_weights = (HELD + WRITTEN) * self.weights.len() * size_of::<f32>();
-        self.network.working_bytes(times) + (of_weights + self.corpus.bytes()) as u64
+        let of_weights = (HELD + WRITTEN) * self.parameters() * size_of::<f32>();
+        let working = self.learner.working_bytes(times)?;
+        Some(working + (of_weights + self.corpus.bytes()) as u64)
     }
 
     /// Steps taken.
@@ -130,7 +172,7 @@ impl Trainer {
 
     /// Passes over the barcodes, with fractions.
     pub fn epoch(&self) -> f64 {
-        self.counters.draws as f64 / self.corpus.len() as f64
+        self.counters.draws as f64 / (self.corpus.len() * self.settings.views()) as f64
     }
 
     /// Seconds of training, pauses and validations not counted.
@@ -170,7 +212,8 @@ impl Trainer {
     /// Steps of a run that is not measured in minutes.
     fn total_steps(&self) -> u64 {
         let settings = &self.settings;
-        settings.length().steps(self.corpus.len(), settings.barcodes_per_step()).unwrap_or_default()
+        let draws = self.corpus.len() * settings.views();
+        settings.length().steps(draws, settings.barcodes_per_step()).unwrap_or_default()
     }
 
     fn rates(&self) -> Rates {
@@ -187,80 +230,93 @@ impl Trainer {
     /// One step: as many batches as the settings add up, one change of the weights.
     ///
     /// # Errors
-    /// [`TrainError::Diverged`] where the loss or the gradient is not a number; the weights are then as they were before.
+    /// [`TrainError::Diverged`] where the loss or the gradient is not a number: on the CPU the weights are then as they were
+    /// before, a GPU tells it at the next report. [`TrainError::Device`] where a GPU refuses.
     pub fn step(&mut self) -> Result<StepReport, TrainError> {
         let start = Instant::now();
         let rates = self.rates();
         let batch = self.settings.settings().batch;
-        let samples = self.draw();
+        let (barcodes, samples): (Vec<u32>, Vec<Sample>) = self.draw().into_iter().unzip();
         let counts = self.settings.masking.count(&samples, &self.settings.tokenizer);
-        self.gradients.fill(0.0);
-        let mut outcome = Outcome::default();
-        for samples in samples.chunks(batch) {
-            let batch = self.settings.masking.batch(samples, counts, &self.settings.tokenizer);
+        for (samples, barcodes) in samples.chunks(batch).zip(barcodes.chunks(batch)) {
+            let mut batch = self.settings.masking.batch(samples, counts, &self.settings.tokenizer);
+            batch.pairs = self.pairs(barcodes);
             let mut rng = self.streams.dropout(self.counters.passes);
             let drops = Drops::new(&self.settings.architecture, self.settings.settings().dropout as f32, &mut rng);
-            outcome.add(self.network.run(&self.weights, &batch, &drops, Some(&mut self.gradients)));
+            self.learner.learn(&batch, &drops).map_err(|halt| self.error(halt))?;
             let tokens = batch.token_counts();
             self.window.tokens.encoder += tokens.encoder;
             self.window.tokens.decoder += tokens.decoder;
             self.counters.passes += 1;
         }
-        let norm = norm_of(&self.gradients);
-        self.check_finite(outcome.loss, "loss")?;
-        self.check_finite(norm, "gradient")?;
-        let clip = self.settings.settings().clip;
-        let factor = if clip > 0.0 { clip_factor(norm, clip) } else { 1.0 };
-        self.optimizer.step(&mut self.weights, &self.gradients, factor, rates);
+        self.learner.step(self.settings.settings().clip, rates).map_err(|halt| self.error(halt))?;
+        let is_due = (self.counters.steps + 1).is_multiple_of(self.settings.settings().report_every);
+        let readings = if is_due { Some(self.learner.read().map_err(|halt| self.error(halt))?) } else { None };
         self.counters.steps += 1;
         let seconds = start.elapsed().as_secs_f64();
         self.counters.seconds += seconds;
-        self.window.loss += outcome.loss;
-        self.window.right += outcome.right;
-        self.window.scored += outcome.scored;
         self.window.steps += 1;
         self.window.sequences += samples.len() as u64;
         self.window.seconds += seconds;
-        let is_due = self.counters.steps.is_multiple_of(self.settings.settings().report_every);
-        let report = is_due.then(|| self.report(rates, norm));
+        let report = readings.map(|readings| self.report(rates, readings));
         Ok(StepReport { step: self.counters.steps, epoch: self.epoch(), report })
     }
 
-    fn check_finite(&self, value: f64, what: &'static str) -> Result<(), TrainError> {
-        let checkpoint = self.checkpoint_step;
-        if value.is_finite() {
-            Ok(())
-        } else {
-            Err(TrainError::Diverged { step: self.counters.steps + 1, what, checkpoint })
+    /// Why the next step, or what follows from it, can't be had.
+    pub(super) fn error(&self, halt: Halt) -> TrainError {
+        let (step, checkpoint) = (self.counters.steps + 1, self.checkpoint_step);
+        match halt {
+            Halt::NotFinite(what) => TrainError::Diverged { step, what, checkpoint },
+            Halt::Device(source) => TrainError::Device(source),
         }
     }
 
     /// The barcodes of the next step, with what is hidden of each.
-    fn draw(&mut self) -> Vec<Sample> {
+    fn draw(&mut self) -> Vec<(u32, Sample)> {
         let count = self.settings.barcodes_per_step();
         (0..count).map(|_| self.draw_one()).collect()
     }
 
-    fn draw_one(&mut self) -> Sample {
+    fn draw_one(&mut self) -> (u32, Sample) {
         let draw = self.counters.draws;
-        let (epoch, place) = (draw / self.corpus.len() as u64, draw % self.corpus.len() as u64);
+        let views = self.settings.views() as u64;
+        let turn = draw / views;
+        let (epoch, place) = (turn / self.corpus.len() as u64, turn % self.corpus.len() as u64);
         if self.order_epoch != Some(epoch) {
             self.order = self.corpus.order(self.settings.seed(), epoch);
             self.order_epoch = Some(epoch);
         }
         self.counters.draws += 1;
-        let index = self.order[place as usize] as usize;
-        let tokens = self.corpus.training_tokens(index, draw, &self.settings, &self.streams);
-        self.settings.masking.draw(tokens, &self.settings.tokenizer, &mut self.streams.mask(draw))
+        let mut barcode = self.order[place as usize];
+        if !draw.is_multiple_of(views) {
+            barcode = self.corpus.partners().draw(barcode, &mut self.streams.partner(draw));
+        }
+        let tokens = self.corpus.training_tokens(barcode as usize, draw, &self.settings, &self.streams);
+        let sample = self.settings.masking.draw(tokens, &self.settings.tokenizer, &mut self.streams.mask(draw));
+        (barcode, sample)
     }
 
-    fn report(&mut self, rates: Rates, gradient_norm: f64) -> Report {
-        let window = std::mem::take(&mut self.window);
+    /// How the barcodes of a batch are compared, where they are.
+    fn pairs(&self, barcodes: &[u32]) -> Option<Pairs> {
+        let settings = self.settings.settings();
+        self.settings.contrasts().then(|| Pairs {
+            weight: (settings.contrast / settings.accumulation as f64) as f32,
+            temperature: settings.temperature as f32,
+            groups: barcodes.iter().map(|&barcode| self.corpus.partners().group(barcode)).collect(),
+        })
+    }
+
+    fn report(&mut self, rates: Rates, readings: Readings) -> Report {
+        let Readings { outcome, gradient_norm } = readings;
+        let mut window = std::mem::take(&mut self.window);
+        window.add(outcome);
         let report = Report {
             step: self.counters.steps,
             epoch: self.epoch(),
             loss: window.loss / window.steps as f64,
             accuracy: window.accuracy(),
+            contrast_loss: self.settings.contrasts().then(|| window.matches.loss / window.steps as f64),
+            partners_found: self.settings.contrasts().then(|| window.matched()),
             learning_rate: rates.learning_rate,
             gradient_norm,
             sequences_per_second: window.rate(window.sequences),
@@ -288,8 +344,8 @@ impl Trainer {
     /// they are the best so far.
     ///
     /// # Errors
-    /// A stop; the run is then as it was before.
-    pub fn validate(&mut self, observer: &dyn Observer) -> Result<(Validation, bool), Cancelled> {
+    /// [`TrainError::Cancelled`] on a stop, [`TrainError::Device`] where a GPU refuses; the run is then as it was before.
+    pub fn validate(&mut self, observer: &dyn Observer) -> Result<(Validation, bool), TrainError> {
         let count = self.validation_barcodes();
         let mut window = Window::default();
         for start in (0..count).step_by(VALIDATION_BATCH) {
@@ -298,10 +354,8 @@ impl Trainer {
             let samples: Vec<Sample> = indices.map(|index| self.validation_sample(index)).collect();
             let counts = self.settings.masking.count(&samples, &self.settings.tokenizer);
             let batch = self.settings.masking.batch(&samples, counts, &self.settings.tokenizer);
-            let outcome = self.network.run(&self.weights, &batch, &Drops::default(), None);
-            window.loss += outcome.loss * outcome.scored as f64;
-            window.right += outcome.right;
-            window.scored += outcome.scored;
+            let outcome = self.learner.examine(&batch).map_err(|halt| self.error(halt))?;
+            window.add(Outcome { loss: outcome.loss * outcome.scored as f64, ..outcome });
         }
         let loss = window.loss / window.scored.max(1) as f64;
         let validation = Validation { step: self.counters.steps, loss, accuracy: window.accuracy() };

@@ -10,6 +10,7 @@ use super::topbar::TopBar;
 use super::views::Views;
 use crate::jobs::{Live, Output, Runner, Workshop};
 use crate::seed::Seed;
+use crate::session::masking::LabCommand;
 use crate::session::settings::{Settings, Shade};
 use crate::session::{Command, Effect, Input, Session, apply};
 use egui::{Context, ThemePreference};
@@ -148,9 +149,7 @@ impl App {
 
     /// The latest news of the job that the status bar is about.
     pub(super) fn live(&self) -> Option<Live> {
-        let session = &self.session;
-        let job = session.data.job().or_else(|| session.results.stage(session.running()?).job())?;
-        self.runner.as_ref()?.live(job)
+        self.runner.as_ref()?.live(self.session.job()?)
     }
 
     fn take_news(&mut self, ctx: &Context) {
@@ -172,6 +171,10 @@ impl App {
             Purpose::Open => Some(Command::Open(chosen.paths)),
             Purpose::Save(what) => chosen.paths.into_iter().next().map(|path| Command::Export(what, path)),
             Purpose::Model => chosen.paths.into_iter().next().map(|path| Command::UseModel(Some(path))),
+            Purpose::LabModel => {
+                let path = chosen.paths.into_iter().next();
+                path.map(|path| Command::Lab(LabCommand::Offer(path)))
+            }
         };
         if let Some(command) = command {
             self.obey(ctx, command);

@@ -25,6 +25,8 @@ pub enum Purpose {
     Open,
     /// To use it as the model.
     Model,
+    /// To try it as a model in the masking lab.
+    LabModel,
     /// To write something into it.
     Save(Exported),
 }
@@ -33,7 +35,7 @@ impl Purpose {
     fn title(&self) -> &'static str {
         match self {
             Self::Open => "Open barcodes",
-            Self::Model => "Open a model",
+            Self::Model | Self::LabModel => "Open a model",
             Self::Save(what) => what.title().trim_end_matches('…'),
         }
     }
@@ -45,7 +47,7 @@ impl Purpose {
     fn hint(&self) -> String {
         match self {
             Self::Open => "Path of a FASTA file or a table; several are separated by ;".to_owned(),
-            Self::Model => "Path of a .safetensors, .pt or .pth file, or of a model folder".to_owned(),
+            Self::Model | Self::LabModel => "Path of a .safetensors, .pt or .pth file, or of a model folder".to_owned(),
             Self::Save(what) => {
                 format!("Path of the file; its ending says the format: .{}", what.endings().join(", ."))
             }
@@ -56,7 +58,7 @@ impl Purpose {
     fn proposal(&self) -> String {
         match self {
             Self::Save(what) => format!("{}.{}", what.file_stem(), what.endings()[0]),
-            Self::Open | Self::Model => String::new(),
+            Self::Open | Self::Model | Self::LabModel => String::new(),
         }
     }
 }
@@ -176,7 +178,7 @@ fn show_dialog(ctx: &Context, purpose: Purpose) -> Waiting {
             let files = dialog.add_filter("Barcodes", &DATA_ENDINGS).add_filter("All files", &["*"]).pick_files();
             Box::pin(async move { Some(files.await?.into_iter().flat_map(paths).collect()) })
         }
-        Purpose::Model => {
+        Purpose::Model | Purpose::LabModel => {
             let file = dialog.add_filter("Models", &MODEL_ENDINGS).add_filter("All files", &["*"]).pick_file();
             Box::pin(async move { file.await.map(paths) })
         }

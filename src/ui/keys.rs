@@ -21,7 +21,7 @@ const fn key(modifiers: Modifiers, key: Key) -> KeyboardShortcut {
 const PLAIN: Modifiers = Modifiers::NONE;
 
 /// Every shortcut, in the order of the help. Those without a key press are what the mouse and the tables do.
-pub const SHORTCUTS: [Shortcut; 18] = [
+pub const SHORTCUTS: [Shortcut; 19] = [
     Shortcut {
         keys: "1",
         does: "Dataset",
@@ -44,8 +44,13 @@ pub const SHORTCUTS: [Shortcut; 18] = [
     },
     Shortcut {
         keys: "5",
+        does: "Masking",
+        press: Some((key(PLAIN, Key::Num5), || Asked::Command(Command::Show(Page::Masking)))),
+    },
+    Shortcut {
+        keys: "6",
         does: "Train",
-        press: Some((key(PLAIN, Key::Num5), || Asked::Command(Command::Show(Page::Train)))),
+        press: Some((key(PLAIN, Key::Num6), || Asked::Command(Command::Show(Page::Train)))),
     },
     Shortcut {
         keys: "Ctrl O",

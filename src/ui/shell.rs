@@ -9,7 +9,8 @@ use super::views::{Views, welcome};
 use super::widgets::{export, state};
 use super::{statusbar, theme};
 use crate::session::export::Exported;
-use crate::session::{Command, Page};
+use crate::session::masking::LabTab;
+use crate::session::{Command, Page, Session};
 use egui::{
     Align, Align2, CentralPanel, Frame, Label, Layout, Margin, Panel, Rect, RichText, Role, Sense, TextStyle, Ui,
     WidgetInfo, vec2,
@@ -47,8 +48,7 @@ pub fn show(ui: &mut Ui, scope: &mut Scope<'_>, parts: &mut Parts<'_>) {
             .resizable(false)
             .exact_size(theme::NAVIGATION)
             .show(ui, |ui| navigate(ui, scope));
-        // A model in training is about no specimen, and its curves need the room.
-        if scope.session.page != Page::Train {
+        if is_about_specimens(scope.session) {
             let [first, least, most] = theme::SPECIMEN;
             Panel::right("specimen")
                 .frame(inside)
@@ -70,6 +70,15 @@ pub fn show(ui: &mut Ui, scope: &mut Scope<'_>, parts: &mut Parts<'_>) {
     });
     above(ui, scope, parts);
     dropped_files(ui, scope);
+}
+
+/// A model in training is about no specimen, nor are readings of thousands of them, and their curves need the room.
+fn is_about_specimens(session: &Session) -> bool {
+    match session.page {
+        Page::Train => false,
+        Page::Masking => matches!(session.lab.tab, LabTab::Reconstruct | LabTab::Maps),
+        Page::Dataset | Page::Atlas | Page::Classify | Page::Clusters => true,
+    }
 }
 
 fn above(ui: &Ui, scope: &mut Scope<'_>, parts: &mut Parts<'_>) {

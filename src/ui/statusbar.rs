@@ -16,9 +16,7 @@ pub fn show(ui: &mut Ui, scope: &mut Scope<'_>) {
 }
 
 fn running(ui: &mut Ui, scope: &mut Scope<'_>) {
-    let session = scope.session;
-    let job = session.data.job().or_else(|| session.running().and_then(|step| session.results.stage(step).job()));
-    let Some(job) = job else {
+    let Some(job) = scope.session.job() else {
         ui.label(RichText::new(idle_text(scope)).color(theme::tokens(ui).quiet));
         return;
     };

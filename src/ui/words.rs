@@ -1,4 +1,6 @@
-//! Numbers and times as people read them.
+//! Numbers, times and files as people read them.
+
+use std::path::Path;
 
 /// Between groups of three digits.
 const THIN_SPACE: char = '\u{2009}';
@@ -57,6 +59,13 @@ pub fn bytes(number: u64) -> String {
     }
 }
 
+/// A file with its folder, where there is one: `run-1/best.safetensors`.
+pub fn file_in_folder(path: &Path) -> String {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let names = [path.parent().and_then(name), name(path)];
+    names.into_iter().flatten().collect::<Vec<_>>().join("/")
+}
+
 /// A sentence begins with a capital letter.
 pub fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
@@ -87,6 +96,15 @@ mod tests {
             ["0 %", "100 %", "99.4 %", "99.9 %", "0.1 %", "50.0 %"]
         );
         assert_eq!(interval([0.721, 0.7734]), "72.1 to 77.3 %");
+    }
+
+    #[test]
+    fn a_file_is_named_with_its_folder_alone() {
+        let of = |path: &str| file_in_folder(Path::new(path));
+        assert_eq!(
+            [of("models/run-1/best.safetensors"), of("best.safetensors"), of("")],
+            ["run-1/best.safetensors", "best.safetensors", ""]
+        );
     }
 
     #[test]

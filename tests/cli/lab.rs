@@ -82,6 +82,7 @@ fn masking_takes_the_bundled_model_and_refuses_nonsense_before_any_work() {
     assert!(
         facts["notes"].as_array().unwrap().iter().any(|note| note.as_str().unwrap().contains("true number of BINs"))
     );
+    assert!(facts["notes"].to_string().contains("trained on exactly the barcodes of 0 of the 6 queries"), "{facts}");
     assert!(facts["provenance"]["settings"].to_string().contains("masking ratios"));
     let code =
         |arguments: &[&str]| place.run(&[&["masking", "bench.csv", "-o", "n.csv"], arguments].concat()).status.code();
@@ -196,4 +197,26 @@ fn compare_puts_models_and_baselines_into_one_table_and_lays_their_maps_together
         place.run(&["compare", "bench.csv", "--models", "bundled", "--maps", "m.csv", "-o", "c.csv"]).status.code(),
         Some(2)
     );
+}
+
+#[test]
+fn compare_draws_splits_where_there_are_none_and_draws_a_picture() {
+    let place = Workplace::new();
+    let named: Vec<String> = crate::support::table(&survey())
+        .lines()
+        .map(|line| line.rsplit_once(',').map_or(line, |(rest, _)| rest).to_owned())
+        .collect();
+    place.write("bare.csv", &(named.join("\n") + "\n"));
+    let facts = place.run_json(&["compare", "bare.csv", "--models", "bundled", "-o", "c.csv", "--figure", "c.svg"]);
+    assert!(facts["splits"].as_str().unwrap().contains("drawn by the seed"), "{facts}");
+    let (_, rows) = place.read_table("c.csv");
+    // of 12 species every fifth, 2, is unseen, with 4 specimens each
+    let open = rows.iter().find(|row| (row[3].as_str(), row[6].as_str()) == ("open_world", "accuracy")).unwrap();
+    assert_eq!(open[10], "8");
+    assert!(std::fs::read_to_string(place.path("c.svg")).unwrap().contains("share masked in training"));
+    assert_eq!(
+        place.run(&["compare", "bare.csv", "--models", "bundled", "-o", "d.csv", "--figure", "d.pdf"]).status.code(),
+        Some(2)
+    );
+    assert!(!place.path("d.csv").exists());
 }

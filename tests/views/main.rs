@@ -5,6 +5,8 @@
 
 mod atlas;
 mod desk;
+mod lab;
+mod lab_results;
 mod pictures;
 mod results;
 mod states;

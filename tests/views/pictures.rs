@@ -5,6 +5,7 @@
 
 use crate::desk::{Desk, builder, everything};
 use crate::results::MISNAMED;
+use barcodescope::session::masking::{LabCommand, LabTab, LabWork};
 use barcodescope::session::{Command, Input, Page};
 use egui::{Theme, Vec2};
 use egui_kittest::{SnapshotOptions, SnapshotResults};
@@ -70,6 +71,35 @@ fn classify() {
 #[test]
 fn clusters() {
     compare("clusters", || ready(Page::Clusters));
+}
+
+/// A part of the masking lab, with its long work done.
+fn lab(tab: LabTab, work: LabWork) -> Desk {
+    let mut desk = ready(Page::Masking);
+    for command in [LabCommand::Show(tab), LabCommand::Start(work)] {
+        desk.tell(Input::Command(Command::Lab(command)));
+    }
+    desk
+}
+
+#[test]
+fn reconstruction() {
+    compare("reconstruction", || lab(LabTab::Reconstruct, LabWork::Along));
+}
+
+#[test]
+fn reading_under_masking() {
+    compare("reading-under-masking", || lab(LabTab::Read, LabWork::Readings));
+}
+
+#[test]
+fn models_compared() {
+    compare("models-compared", || lab(LabTab::Compare, LabWork::Comparison));
+}
+
+#[test]
+fn two_maps() {
+    compare("two-maps", || lab(LabTab::Maps, LabWork::Maps));
 }
 
 #[test]

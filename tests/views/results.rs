@@ -1,6 +1,7 @@
 //! What jobs might deliver of the invented specimens.
 
 use crate::desk::{GENERA, SPECIMENS, genus_of, places};
+use crate::lab_results;
 use barcodescope::analysis::agreement::agreement;
 use barcodescope::analysis::concordance::concordance;
 use barcodescope::analysis::metrics::scores;
@@ -45,7 +46,11 @@ pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
         Task::CheckFrames { dataset } => {
             Output::Frames(Arc::new(vec![FrameCheck { registration: None, flags: Flags::NONE }; dataset.unique_len()]))
         }
-        Task::LoadModel { .. } => Output::Model { info: Arc::new(model()), note: "on the CPU".into() },
+        // a file holds an encoder alone, the bundled model can guess
+        Task::LoadModel { path } => {
+            let info = ModelInfo { head: path.is_none(), ..model() };
+            Output::Model { info: Arc::new(info), note: "on the CPU".into() }
+        }
         Task::Embed { dataset, .. } => Output::Embedded(Arc::new(Embedded {
             vectors: Array2::zeros((dataset.unique_len(), 4)),
             data: dataset.key(),
@@ -78,6 +83,7 @@ pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
         Task::Train(_) => Output::Trained(Vec::new()),
         Task::Estimate(_) => Output::Estimated(Arc::new(vec![estimate()])),
         Task::Discard { .. } => Output::Discarded(true),
+        Task::Lab(task) => Output::Lab(lab_results::result_of(task)),
     }
 }
 
@@ -86,13 +92,14 @@ fn estimate() -> Estimate {
         mask_ratio: 0.5,
         parameters: 4_340_224,
         model_bytes: 17_640_000,
-        memory_bytes: 640_000_000,
+        memory_bytes: Some(640_000_000),
         barcodes: 235,
         validation_barcodes: 5,
         barcodes_per_step: 64,
         seconds_per_step: 0.5,
         steps: 2400,
         epochs: 653.6,
+        device: "the CPU".into(),
         training_seconds: 1200.0,
         validation_seconds: 30.0,
         timed_steps: 3,

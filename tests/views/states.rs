@@ -243,6 +243,7 @@ fn tell(window: &mut Window, id: JobId, news: TrainNews) {
 fn facts() -> TrainNews {
     TrainNews::Began(RunFacts {
         folder: "models/run-1".into(),
+        device: "the CPU".into(),
         mask_ratio: 0.5,
         parameters: 4_340_224,
         barcodes: 235,
@@ -257,6 +258,8 @@ fn report(step: u64, loss: f64) -> TrainNews {
         epoch: 0.1,
         loss,
         accuracy: 0.25,
+        contrast_loss: None,
+        partners_found: None,
         learning_rate: 1e-3,
         gradient_norm: 1.0,
         sequences_per_second: 77.0,

@@ -85,7 +85,7 @@ pub struct ReconstructArguments {
 /// `compare`
 #[derive(Debug, Args)]
 pub struct CompareArguments {
-    /// A benchmark file with the splits train, test and test_unseen (or val and val_unseen)
+    /// Files with the splits train, test and test_unseen (or val and val_unseen); without them they are drawn by the seed
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Models to compare, by path or name; 'bundled' is the one in the program
@@ -97,6 +97,9 @@ pub struct CompareArguments {
     /// model,objective,trained_ratio,task,split,rank,metric,value,lo,hi,n,n_species
     #[arg(short, long, value_name = "OUT.csv")]
     pub output: PathBuf,
+    /// The same by the models' training ratio, as .svg or .png
+    #[arg(long, value_name = "OUT.svg|png")]
+    pub figure: Option<PathBuf>,
     /// Two maps of the queries by the first two models, aligned: id,x1,y1,x2,y2,kept, most changed first
     #[arg(long, value_name = "MAPS.csv")]
     pub maps: Option<PathBuf>,

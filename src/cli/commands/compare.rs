@@ -3,12 +3,14 @@
 use super::super::args::{Common, CompareArguments};
 use super::super::prepare::embed_with;
 use super::super::watch::Watch;
+use super::masking::{PNG_WIDTH, check_picture};
 use super::{CommandError, facts, print};
 use crate::data::dataset::Dataset;
+use crate::data::taxonomy::Field;
 use crate::model::Model;
 use crate::pipeline::evaluate::EvaluateSettings;
-use crate::pipeline::evaluate::compare::{ComparisonRow, compare};
-use crate::pipeline::export::{write_comparison, write_map_pair};
+use crate::pipeline::evaluate::compare::{Comparison, ComparisonRow, compare, comparison_figure};
+use crate::pipeline::export::{write_comparison, write_figure, write_map_pair};
 use crate::pipeline::overlay::{MapPair, map_pair};
 use crate::pipeline::project::ProjectSettings;
 use crate::pipeline::subset::{rows_of_split, subset};
@@ -18,6 +20,9 @@ use std::fmt::Write;
 const TOLD: usize = 10;
 
 pub(super) fn run(arguments: &CompareArguments, common: &Common, watch: &Watch) -> Result<(), CommandError> {
+    if let Some(figure) = &arguments.figure {
+        check_picture(figure)?;
+    }
     if arguments.maps.is_some() && arguments.models.len() < 2 {
         return Err(CommandError::Usage("--maps needs two models".to_owned()));
     }
@@ -29,8 +34,12 @@ pub(super) fn run(arguments: &CompareArguments, common: &Common, watch: &Watch) 
         transform: common.transform,
         seed: common.seed(),
     };
-    let rows = compare(&dataset, &models, &settings, common.cache().as_ref(), watch)?;
-    write_comparison(&arguments.output, &rows)?;
+    let found = compare(&dataset, &models, &settings, common.cache().as_ref(), watch)?;
+    watch.remark(&found.splits);
+    write_comparison(&arguments.output, &found.rows)?;
+    if let Some(figure) = &arguments.figure {
+        write_figure(figure, &comparison_figure(&found), PNG_WIDTH)?;
+    }
     let mut maps = None;
     if let (Some(path), [first, second, ..]) = (&arguments.maps, models.as_slice()) {
         let (queries, pair) = lay_out(&dataset, [first, second], arguments, common, watch)?;
@@ -38,13 +47,13 @@ pub(super) fn run(arguments: &CompareArguments, common: &Common, watch: &Watch) 
         maps = Some((queries, pair));
     }
     if common.json {
-        as_json(&rows, maps.as_ref(), common, watch)
+        as_json(&found, maps.as_ref(), common, watch)
     } else {
-        print(watch, &in_words(&rows, maps.as_ref()))
+        print(watch, &in_words(&found.rows, maps.as_ref()))
     }
 }
 
-/// Maps of the queries by two models.
+/// Maps of the queries by two models; of all specimens where there are no splits.
 fn lay_out(
     dataset: &Dataset,
     models: [&Model; 2],
@@ -52,9 +61,14 @@ fn lay_out(
     common: &Common,
     watch: &Watch,
 ) -> Result<(Dataset, MapPair), CommandError> {
-    let mut rows = rows_of_split(dataset, arguments.on.seen())?;
-    rows.extend(rows_of_split(dataset, arguments.on.unseen())?);
-    rows.sort_unstable();
+    let mut rows = Vec::new();
+    if dataset.labels(Field::Split).labelled() == 0 {
+        rows.extend(0..dataset.len());
+    } else {
+        rows.extend(rows_of_split(dataset, arguments.on.seen())?);
+        rows.extend(rows_of_split(dataset, arguments.on.unseen())?);
+        rows.sort_unstable();
+    }
     let queries = subset(dataset, dataset.name(), &rows);
     let embedded = [embed_with(common, models[0], &queries, watch)?, embed_with(common, models[1], &queries, watch)?];
     let settings = ProjectSettings { transform: common.transform, seed: common.seed(), ..ProjectSettings::default() };
@@ -63,7 +77,7 @@ fn lay_out(
 }
 
 fn as_json(
-    rows: &[ComparisonRow],
+    found: &Comparison,
     maps: Option<&(Dataset, MapPair)>,
     common: &Common,
     watch: &Watch,
@@ -78,7 +92,17 @@ fn as_json(
             "most_changed": changed,
         })
     });
-    facts(common, watch, &serde_json::json!({ "results": rows, "maps": of_maps }))
+    facts(
+        common,
+        watch,
+        &serde_json::json!({
+            "results": found.rows,
+            "trained_on": found.trained_on,
+            "splits": found.splits,
+            "provenance": found.provenance,
+            "maps": of_maps,
+        }),
+    )
 }
 
 /// One line per model and number.

@@ -6,9 +6,8 @@ use super::masking::{PNG_WIDTH, check_picture};
 use super::{CommandError, facts};
 use crate::data::dataset::Dataset;
 use crate::pipeline::export::{write_figure, write_positions, write_reconstructions};
-use crate::pipeline::reconstruct::{ReconstructSettings, Reconstructions, position_figure, reconstruct};
+use crate::pipeline::reconstruct::{ReconstructSettings, Reconstructions, position_figure, reconstruct, sample_rows};
 use crate::pipeline::subset::rows_of_split;
-use rand::seq::index::sample;
 
 pub(super) fn run(arguments: &ReconstructArguments, common: &Common, watch: &Watch) -> Result<(), CommandError> {
     if let Some(figure) = &arguments.figure {
@@ -51,11 +50,7 @@ fn chosen_rows(
         Some(split) => rows_of_split(dataset, split)?,
         None => (0..dataset.len()).collect(),
     };
-    let drawn =
-        sample(&mut common.seed().stream("reconstruct/sample"), among.len(), arguments.specimens.min(among.len()));
-    let mut rows: Vec<usize> = drawn.into_iter().map(|at| among[at]).collect();
-    rows.sort_unstable();
-    Ok(rows)
+    Ok(sample_rows(&among, arguments.specimens, common.seed()))
 }
 
 fn tell(

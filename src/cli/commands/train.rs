@@ -59,13 +59,15 @@ fn flags(arguments: &TrainArguments, common: &Common) -> TrainChanges {
 
 fn before_the_start(estimate: &Estimate) -> String {
     let mega = |bytes: u64| bytes as f64 / 1e6;
+    let memory =
+        estimate.memory_bytes.map_or_else(String::new, |bytes| format!(", about {:.0} MB of memory", mega(bytes)));
     format!(
-        "mask ratio {}: {} weights, {:.1} MB on disk, about {:.0} MB of memory; {:.3} s a step of {} barcodes (timed on {} steps of \
+        "mask ratio {}: {} weights, {:.1} MB on disk{memory}; on {}, {:.3} s a step of {} barcodes (timed on {} steps of \
          {}); {} steps, {:.2} passes over {} barcodes, {:.1} min and {:.1} min for validations",
         estimate.mask_ratio,
         estimate.parameters,
         mega(estimate.model_bytes),
-        mega(estimate.memory_bytes),
+        estimate.device,
         estimate.seconds_per_step,
         estimate.barcodes_per_step,
         estimate.timed_steps,
@@ -90,18 +92,22 @@ impl TrainObserver for Watch {
     fn began(&self, run: &RunFacts) {
         let from = if run.from_step > 0 { format!(", from step {}", run.from_step) } else { String::new() };
         self.remark(&format!(
-            "{}: {} weights, {} barcodes to train on, {} set aside{from}",
+            "{}: {} weights on {}, {} barcodes to train on, {} set aside{from}",
             run.folder.display(),
             run.parameters,
+            run.device,
             run.barcodes,
             run.validation_barcodes,
         ));
     }
 
     fn reported(&self, report: &Report) {
+        let compared = report.contrast_loss.zip(report.partners_found).map_or_else(String::new, |(loss, found)| {
+            format!(", contrast {loss:.4}, {:.1} % of partners found", 100.0 * found)
+        });
         self.now_and_then(&|| {
             format!(
-                "step {}, pass {:.2}: loss {:.4}, {:.1} % named, gradient {:.2}, rate {:.2e}, {:.1} barcodes/s ({:.0} tokens/s in \
+                "step {}, pass {:.2}: loss {:.4}, {:.1} % named{compared}, gradient {:.2}, rate {:.2e}, {:.1} barcodes/s ({:.0} tokens/s in \
                  the encoder, {:.0} in the decoder)",
                 report.step,
                 report.epoch,

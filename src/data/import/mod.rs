@@ -9,7 +9,7 @@
 //! | letters to normalised barcodes | `sequence` |
 //! | what is kept, what is left out, and why | `collect`, [`ImportReport`] |
 //!
-//! Files are read as streams. Bad input ends in an [`ImportError`] or in a line of the report: never in a panic, never in a
+//! Files are read as streams, into one dataset ([`load`]) or part by part ([`load_in_parts`]). Bad input ends in an [`ImportError`] or in a line of the report: never in a panic, never in a
 //! silent loss. `records_read` of the report is always `records_kept` and all that was left out.
 
 mod collect;
@@ -21,6 +21,7 @@ mod layouts;
 mod lines;
 mod mapping;
 mod names;
+mod parts;
 mod report;
 mod row;
 mod sequence;
@@ -30,6 +31,7 @@ mod taxa;
 
 pub use error::ImportError;
 pub use mapping::{ColumnMapping, Role};
+pub use parts::{PartReader, load_in_parts};
 pub use report::{Event, FileReport, ImportReport, LabelCount, LeftOutReason, Lengths, Repair, ReportEntry};
 
 use crate::data::dataset::{Dataset, SourceFile};
@@ -98,6 +100,11 @@ impl Inspection {
         self.mapping.as_ref().is_none_or(|mapping| mapping.column(Role::Sequence).is_some())
     }
 
+    /// FASTA is read twice: an id is the first field of its header only if no other record has it.
+    fn bytes_to_read(&self) -> u64 {
+        if self.is_fasta() { 2 * self.size } else { self.size }
+    }
+
     fn text_columns(&self) -> Vec<&str> {
         match &self.mapping {
             None => vec![HEADER_COLUMN],
@@ -161,8 +168,7 @@ pub fn load(
     check_files(&files, options)?;
     let text_columns = text_columns(&files);
     let mut collector = Collector::new(dataset_name(&files), text_columns.clone(), options);
-    // FASTA is read twice: an id is the first field of its header only if no other record has it.
-    let total = files.iter().map(|file| if file.is_fasta() { 2 * file.size } else { file.size }).sum();
+    let total = files.iter().map(Inspection::bytes_to_read).sum();
     let reading = Reading { meter: Meter::new(observer, total), text_columns, options };
     let mut reports: Vec<Option<FileReport>> = files.iter().map(|_| None).collect();
     reading.meter.stage("reading the labels");
@@ -170,12 +176,7 @@ pub fn load(
         reports[index] = Some(reading.label_table(index as u32, file, &mut collector)?);
     }
     for (index, file) in files.iter().enumerate().filter(|(_, file)| file.has_sequences()) {
-        let report = if file.is_fasta() {
-            reading.fasta(index as u32, file, &mut collector)?
-        } else {
-            reading.table(index as u32, file, &mut collector)?
-        };
-        reports[index] = Some(report);
+        reports[index] = Some(reading.records(index as u32, file, &mut collector, &mut |_| Ok(()))?);
     }
     finish(collector, reports.into_iter().flatten().collect(), observer)
 }
@@ -273,6 +274,9 @@ fn warn(report: &ImportReport, observer: &dyn Observer) {
     }
 }
 
+/// What is done after every record.
+type AfterEach<'a> = dyn FnMut(&mut Collector<'_>) -> Result<(), ImportError> + 'a;
+
 /// One reading of all files.
 struct Reading<'a> {
     meter: Meter<'a>,
@@ -298,7 +302,28 @@ impl Reading<'_> {
         Normaliser::new(self.options.max_length.saturating_add(1))
     }
 
-    fn fasta(&self, file: u32, facts: &Inspection, collector: &mut Collector<'_>) -> Result<FileReport, ImportError> {
+    /// Reads a file with sequences; `after_each` sees the collector after every record.
+    fn records(
+        &self,
+        file: u32,
+        facts: &Inspection,
+        collector: &mut Collector<'_>,
+        after_each: &mut AfterEach<'_>,
+    ) -> Result<FileReport, ImportError> {
+        if facts.is_fasta() {
+            self.fasta(file, facts, collector, after_each)
+        } else {
+            self.table(file, facts, collector, after_each)
+        }
+    }
+
+    fn fasta(
+        &self,
+        file: u32,
+        facts: &Inspection,
+        collector: &mut Collector<'_>,
+        after_each: &mut AfterEach<'_>,
+    ) -> Result<FileReport, ImportError> {
         let survey = self.survey(&facts.path)?;
         self.meter.stage("reading the barcodes");
         let header_place = self.place(HEADER_COLUMN);
@@ -321,6 +346,7 @@ impl Reading<'_> {
             ];
             found.repairs.extend(odd.into_iter().filter_map(|(is, repair)| is.then_some((repair, None))));
             kept += usize::from(collector.add(found));
+            after_each(collector)?;
         }
         note_skipped(file, reader.skipped_lines(), collector);
         note_damage(file, reader.lines(), collector);
@@ -338,7 +364,13 @@ impl Reading<'_> {
         Ok(survey)
     }
 
-    fn table(&self, file: u32, facts: &Inspection, collector: &mut Collector<'_>) -> Result<FileReport, ImportError> {
+    fn table(
+        &self,
+        file: u32,
+        facts: &Inspection,
+        collector: &mut Collector<'_>,
+        after_each: &mut AfterEach<'_>,
+    ) -> Result<FileReport, ImportError> {
         self.meter.stage("reading the barcodes");
         let columns = Columns::new(facts.mapping.as_ref().expect("a table has a mapping"), &facts.columns);
         let places = self.places(&columns, &facts.columns);
@@ -375,6 +407,7 @@ impl Reading<'_> {
                 found.repairs.push((Repair::MissingId, None));
             }
             kept += usize::from(collector.add(found));
+            after_each(collector)?;
         }
         note_skipped(file, table.skipped_lines(), collector);
         note_damage(file, table.lines(), collector);

@@ -174,6 +174,15 @@ impl Checkpoint {
         &self.head
     }
 
+    /// A weight by its name in a file of this program: its shape and values.
+    pub fn weights_of(&self, name: &str) -> Option<(&[usize], &[f32])> {
+        let tensor = match name.strip_prefix("encoder.") {
+            Some(name) => self.encoder.get(name),
+            None => self.decoder.get(name).or_else(|| self.head.get(name)),
+        };
+        tensor.map(|tensor| (tensor.shape.as_slice(), tensor.values.as_slice()))
+    }
+
     /// The record of the barcodes that the model was trained on, where the file has one.
     pub fn seen(&self) -> Option<&Arc<SeenBarcodes>> {
         self.seen.as_ref()

@@ -7,7 +7,7 @@ use crate::pipeline::colour::{Rgb, Shade};
 use crate::pipeline::figure::{Curve, CurvePanel, CurvePoint, CurvesFigure, Figure, Series, curves};
 
 /// What is drawn, from top to bottom: task, metric, title.
-const DRAWN: [(&str, &str, &str); 5] = [
+pub const DRAWN: [(&str, &str, &str); 5] = [
     ("closed_world", "accuracy", "genus, known species"),
     ("open_world", "accuracy", "genus, unseen species"),
     ("held_out", "accuracy", "genus, held out"),

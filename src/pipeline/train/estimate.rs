@@ -26,8 +26,8 @@ pub struct Estimate {
     pub parameters: usize,
     /// Bytes of the model's file.
     pub model_bytes: u64,
-    /// Most bytes that the run takes in memory, beside the program and the open specimens.
-    pub memory_bytes: u64,
+    /// Most bytes that the run takes in memory, beside the program and the open specimens; `None` on a GPU.
+    pub memory_bytes: Option<u64>,
     /// Barcodes to train on.
     pub barcodes: usize,
     /// Barcodes that are set aside.
@@ -40,6 +40,8 @@ pub struct Estimate {
     pub steps: u64,
     /// Passes over the barcodes.
     pub epochs: f64,
+    /// What it would run on, in words.
+    pub device: String,
     /// Seconds that the steps take together.
     pub training_seconds: f64,
     /// Seconds that the validations take together.
@@ -80,15 +82,18 @@ fn of_run(
     let accumulation = settings.settings().accumulation;
     let few = Timed::of(settings, corpus, batch.min(FEW), observer)?;
     let affordable = (SECONDS / STEPS as f64 / few.seconds.max(1e-6) * few.barcodes as f64) as usize;
+    // views come in pairs
+    let affordable = affordable - affordable % settings.views();
     let timed = match batch.min(affordable) {
         more if more > few.barcodes => Timed::of(settings, corpus, more, observer)?,
         _ => few.clone(),
     };
     let seconds_per_step = accumulation as f64 * few.extrapolated(&timed, batch);
     let per_step = settings.barcodes_per_step();
+    let of_a_pass = corpus.len() * settings.views();
     let steps = match settings.length() {
         RunLength::Minutes(minutes) => (60.0 * minutes / seconds_per_step).ceil().max(1.0) as u64,
-        length => length.steps(corpus.len(), per_step).unwrap_or_default(),
+        length => length.steps(of_a_pass, per_step).unwrap_or_default(),
     };
     let validations = if timed.validated == 0 { 0 } else { steps.div_ceil(settings.settings().validate_every) };
     let validated = corpus.validation_len().min(settings.settings().validation_barcodes);
@@ -102,7 +107,8 @@ fn of_run(
         barcodes_per_step: per_step,
         seconds_per_step,
         steps,
-        epochs: steps as f64 * per_step as f64 / corpus.len() as f64,
+        epochs: steps as f64 * per_step as f64 / of_a_pass as f64,
+        device: timed.device,
         training_seconds: steps as f64 * seconds_per_step,
         validation_seconds: validations as f64 * validated as f64 * timed.seconds_per_validated,
         timed_steps: timed.steps,
@@ -122,7 +128,8 @@ struct Timed {
     parameters: usize,
     model_bytes: u64,
     /// Of the run with its own batch.
-    memory_bytes: u64,
+    memory_bytes: Option<u64>,
+    device: String,
 }
 
 impl Timed {
@@ -140,7 +147,7 @@ impl Timed {
             ..of_run.clone()
         };
         let trial = trial.checked().map_err(TrainError::from)?.remove(0);
-        let mut trainer = Trainer::new(trial, Arc::clone(corpus));
+        let mut trainer = Trainer::new(trial, Arc::clone(corpus))?;
         let tell = |done: usize| observer.progress(Progress::new("timing a few steps", done, STEPS, "steps"));
         tell(0)?;
         // the first step takes its memory
@@ -162,6 +169,7 @@ impl Timed {
             parameters: trainer.parameters(),
             model_bytes: trainer.model_bytes(),
             memory_bytes: trainer.memory_bytes(of_run.batch as f64 / barcodes as f64),
+            device: trainer.device(),
         })
     }
 
@@ -196,7 +204,8 @@ mod tests {
             seconds_per_validated: 0.0,
             parameters: 1,
             model_bytes: 1,
-            memory_bytes: 1,
+            memory_bytes: None,
+            device: "the CPU".into(),
         }
     }
 

@@ -54,8 +54,10 @@ pub struct GenusAccuracy {
 /// The sample as a model sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampleReading {
-    /// Steps that the model had taken; 0 is the untrained one.
+    /// Steps that the model had taken.
     pub step: u64,
+    /// Whether it is the model with random weights, for comparison.
+    pub untrained: bool,
     /// The specimens, as rows of the open dataset, `[S]`.
     pub rows: Arc<Vec<u32>>,
     /// Where they lie on the first two principal components of their embeddings, turned onto the reading before, `[S]`.
@@ -124,12 +126,12 @@ pub(super) struct Watched {
     spent: f64,
     /// Seconds of training when the watching began, and when the run was last looked at.
     seconds: [f64; 2],
-    /// The step that was looked at last.
+    /// The step that was looked at last; `None` where that was the untrained model.
     step: Option<u64>,
 }
 
 impl Watched {
-    /// Draws the sample, and looks at the untrained model where the run begins.
+    /// Draws the sample, and looks at the untrained model where the run begins, and at that with whose weights it begins.
     pub(super) fn begin(
         request: &SampleRequest,
         dataset: &Dataset,
@@ -151,7 +153,10 @@ impl Watched {
             step: None,
         };
         if is_new {
-            watched.look_at(&trainer.untrained_reader(), 0, observer)?;
+            watched.look_at(&trainer.untrained_reader(), None, observer)?;
+            if !settings.settings().begin_with.is_empty() {
+                watched.look_at(&trainer.reader()?, Some(trainer.steps()), observer)?;
+            }
         }
         Ok(watched)
     }
@@ -165,25 +170,37 @@ impl Watched {
             return Ok(());
         }
         self.seconds[1] = trainer.seconds();
-        self.look_at(&trainer.reader(), trainer.steps(), observer)
+        self.look_at(&trainer.reader()?, Some(trainer.steps()), observer)
     }
 
-    fn look_at(&mut self, model: &Checkpoint, step: u64, observer: &dyn TrainObserver) -> Result<(), PipelineError> {
+    /// Looks at a model after `step`; at none it is the untrained one.
+    fn look_at(
+        &mut self,
+        model: &Checkpoint,
+        step: Option<u64>,
+        observer: &dyn TrainObserver,
+    ) -> Result<(), PipelineError> {
         let start = Instant::now();
         let reading = self.read(model, step, observer)?;
         self.places = Some(Arc::clone(&reading.places));
-        self.step = Some(step);
+        self.step = step;
         self.spent += start.elapsed().as_secs_f64();
         observer.looked(&reading);
         Ok(())
     }
 
-    fn read(&self, model: &Checkpoint, step: u64, observer: &dyn Observer) -> Result<SampleReading, PipelineError> {
+    fn read(
+        &self,
+        model: &Checkpoint,
+        step: Option<u64>,
+        observer: &dyn Observer,
+    ) -> Result<SampleReading, PipelineError> {
         let Sample { data, frames, rows, asked } = &self.sample;
         let model = Model::from_checkpoint(model, DeviceChoice::Cpu, Precision::F32)?;
         let embedded = embed(data, frames.as_deref(), &model, &self.reading, None, observer)?;
         Ok(SampleReading {
-            step,
+            step: step.unwrap_or_default(),
+            untrained: step.is_none(),
             rows: Arc::clone(rows),
             places: Arc::new(places(&embedded, data, self.places.as_deref().map(Vec::as_slice), observer)?),
             genus: genus_accuracy(data, asked, &embedded, self.seed, observer)?,

@@ -1,5 +1,6 @@
 //! One run: what it is doing, and its course.
 
+use super::warning::Warning;
 use crate::data::dataset::Dataset;
 use crate::jobs::{JobError, JobId, Task, TrainNews};
 use crate::pipeline::train::{
@@ -13,10 +14,6 @@ use std::sync::Arc;
 
 /// Points that are kept of a curve; above, every second one goes.
 const CURVE: usize = 2000;
-/// Validations without improvement after which somebody should look.
-const STALLED: usize = 5;
-/// A loss that is so many times the lowest one is on its way up.
-const DIVERGING: f64 = 1.5;
 
 /// What a run is doing.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,25 +104,8 @@ impl Run {
     }
 
     /// What somebody should know about its course.
-    pub fn warnings(&self) -> Vec<&'static str> {
-        let mut warnings = Vec::new();
-        let lowest = self.reports.iter().map(|report| report.loss).fold(f64::INFINITY, f64::min);
-        if self.reports.last().is_some_and(|last| last.loss.is_nan() || last.loss > DIVERGING * lowest) {
-            warnings.push("The loss is rising: the learning rate may be too high.");
-        }
-        let since_best =
-            self.validations.iter().rev().take_while(|known| Some(known.step) != self.best.map(|b| b.step));
-        if self.best.is_some() && since_best.count() >= STALLED {
-            let loss_before = |step: u64| self.reports.iter().rev().find(|report| report.step <= step).map(|r| r.loss);
-            let learns = self.best.and_then(|best| loss_before(best.step)).zip(self.reports.last());
-            warnings.push(match learns {
-                Some((then, now)) if now.loss < then => {
-                    "The loss on barcodes set aside rises while that on the others falls: the model learns them by heart."
-                }
-                _ => "No improvement for some time: the model may have learned what it can.",
-            });
-        }
-        warnings
+    pub fn warnings(&self) -> Vec<Warning> {
+        Warning::of(&self.reports, &self.validations, self.best)
     }
 
     pub(super) fn take(&mut self, news: TrainNews) {
@@ -142,7 +122,7 @@ impl Run {
                 if let Some(genus) = reading.genus {
                     push(&mut self.genus, (reading.step, genus));
                 }
-                if reading.step == 0 {
+                if reading.untrained {
                     self.untrained = Some(Arc::clone(&reading));
                 }
                 self.sample = Some(reading);

@@ -9,6 +9,9 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use std::ops::Range;
 
+/// Positions that a sequence and head have for their draws of dropout: more than any window has pairs of tokens.
+pub(super) const APART: usize = 1 << 18;
+
 /// How a layer attends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attention {
@@ -158,8 +161,6 @@ impl Attention {
     }
 
     fn drop(&self, sequence: Sequence<'_>, head: usize, table: &mut [f32]) {
-        /// Positions that a sequence and head have for their draws: more than any window has pairs of tokens.
-        const APART: usize = 1 << 18;
         if let Some(dropout) = self.dropout {
             dropout.apply(table, (sequence.index * self.heads + head) * APART);
         }

@@ -3,6 +3,7 @@
 //! The vocabulary is wide (4 096 6-mers), so logits are never kept: a few rows at a time they become the loss and their own
 //! gradient.
 
+use super::contrast::Matches;
 use super::fit;
 use super::parameters::LinearSpans;
 use super::products::{add_column_sums, input_gradient, product, weight_gradient};
@@ -38,6 +39,8 @@ pub(crate) struct Outcome {
     pub(crate) right: usize,
     /// Targets that count in the accuracy.
     pub(crate) scored: usize,
+    /// How well views were told apart, where they are compared; its loss is no part of the other.
+    pub(crate) matches: Matches,
 }
 
 impl Outcome {
@@ -46,6 +49,7 @@ impl Outcome {
         self.loss += other.loss;
         self.right += other.right;
         self.scored += other.scored;
+        self.matches.add(other.matches);
     }
 }
 

@@ -1,9 +1,10 @@
-//! The transformer that is trained, on the CPU in 32 bits: forward and backward by hand.
+//! The transformer that is trained, on the CPU in 32 bits: forward and backward by hand. Its twin for GPUs is in `device`.
 //!
 //! | objective | what runs |
 //! |---|---|
 //! | masked autoencoder | encoder on the seen tokens alone, projection, decoder on all positions, output layer on the targets |
 //! | masked or causal language model | encoder on all tokens, output layer on the targets |
+//! | contrast, beside each of them | means of the encoder's last layer over the sequences, compared with one another |
 //!
 //! candle's operations are made for reading: some of its fused ones have no gradient, and its graph allocates every intermediate
 //! anew and adds up gradients on one core. Here memory is taken once and used again in every step, a block of rows passes through
@@ -12,6 +13,8 @@
 
 mod attention;
 mod bert;
+mod contrast;
+pub(crate) mod device;
 mod head;
 mod layer;
 mod parameters;
@@ -21,6 +24,7 @@ mod rows;
 mod tests;
 
 pub(crate) use bert::Places;
+pub(crate) use contrast::{Matches, Pairs};
 pub(crate) use head::{Outcome, Target};
 pub(crate) use parameters::Layout;
 
@@ -63,6 +67,8 @@ pub(crate) struct Batch {
     pub(crate) decoder: Option<DecoderRows>,
     /// What must be named, as rows of the last part.
     pub(crate) targets: Vec<Target>,
+    /// Where sequences are views of one another: how they are compared.
+    pub(crate) pairs: Option<Pairs>,
 }
 
 /// What the decoder reads.
@@ -176,8 +182,13 @@ impl Network {
         let Workspace { encoder: of_encoder, decoder: of_decoder, gradient, head: head_scratch, .. } = memory;
         let last = if decoding.is_some() { &*of_decoder } else { &*of_encoder };
         let hidden = last.output(head_width);
+        let compare = |gradient: Option<&mut [f32]>, encoded: &Memory| {
+            let run = |pairs: &Pairs| pairs.run(encoded.output(width), width, &batch.places.sequences, gradient);
+            batch.pairs.as_ref().map(run).unwrap_or_default()
+        };
         let Some(gradients) = gradients else {
-            return head.run(hidden, &batch.targets, head_scratch, None);
+            let matches = compare(None, of_encoder);
+            return Outcome { matches, ..head.run(hidden, &batch.targets, head_scratch, None) };
         };
         let at_hidden = fit(gradient, hidden.len());
         let outcome = head.run(hidden, &batch.targets, head_scratch, Some((at_hidden, &mut *gradients)));
@@ -186,6 +197,7 @@ impl Network {
             std::mem::swap(&mut memory.gradient, &mut memory.encoder_gradient);
         }
         let at_tokens = &mut memory.gradient[..batch.ids.len() * width];
+        let matches = compare(Some(&mut *at_tokens), &memory.encoder);
         encoder.backward(&batch.places, &mut memory.encoder, at_tokens, &mut memory.scratch, gradients);
         let of_words = &mut gradients[spans.encoder.words.clone()];
         for (row, &id) in at_tokens.chunks_exact(width).zip(&batch.ids) {
@@ -193,7 +205,7 @@ impl Network {
                 add(&mut of_words[id as usize * width..][..width], row);
             }
         }
-        outcome
+        Outcome { matches, ..outcome }
     }
 }
 

@@ -155,6 +155,21 @@ impl Dropout {
         Self { key, threshold: (f64::from(rate) * f64::from(u32::MAX)) as u32, factor: 1.0 / (1.0 - rate) }
     }
 
+    /// The share that is dropped.
+    pub(super) fn rate(self) -> f32 {
+        (f64::from(self.threshold) / f64::from(u32::MAX)) as f32
+    }
+
+    /// What survives is multiplied by it.
+    pub(super) fn factor(self) -> f32 {
+        self.factor
+    }
+
+    /// The draw that all others follow from.
+    pub(super) fn key(self) -> u32 {
+        self.key
+    }
+
     /// 0 or the factor, for the value at position `index`.
     #[inline(always)]
     pub(super) fn at(self, index: u32) -> f32 {

@@ -13,16 +13,16 @@ fn reference(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name)).unwrap()
 }
 
-fn json(name: &str) -> Json {
+pub(super) fn json(name: &str) -> Json {
     serde_json::from_slice(&reference(name)).unwrap()
 }
 
-fn table(value: &Json) -> Vec<Vec<u32>> {
+pub(super) fn table(value: &Json) -> Vec<Vec<u32>> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
 /// The autoencoder of the reference cases.
-fn reference_network() -> (Network, Vec<f32>) {
+pub(super) fn reference_network() -> (Network, Vec<f32>) {
     let shape = EncoderShape { layers: 2, width: 48, inner: 96, heads: 6, positions: 512 };
     let network = Network::new(Architecture {
         encoder: shape,
@@ -48,7 +48,7 @@ fn reference_network() -> (Network, Vec<f32>) {
 }
 
 /// The batch of the reference cases: padding stays away, masked tokens are for the decoder alone.
-fn batch_of(ids: &[Vec<u32>], attention: &[Vec<u32>], masked: &[Vec<u32>]) -> Batch {
+pub(super) fn batch_of(ids: &[Vec<u32>], attention: &[Vec<u32>], masked: &[Vec<u32>]) -> Batch {
     let mut batch = Batch { decoder: Some(DecoderRows::default()), ..Batch::default() };
     let rows = batch.decoder.as_mut().unwrap();
     for ((ids, attention), masked) in ids.iter().zip(attention).zip(masked) {
@@ -73,7 +73,7 @@ fn batch_of(ids: &[Vec<u32>], attention: &[Vec<u32>], masked: &[Vec<u32>]) -> Ba
     batch
 }
 
-fn assert_relative(found: f64, expected: &Json, tolerance: f64, what: &str) {
+pub(super) fn assert_relative(found: f64, expected: &Json, tolerance: f64, what: &str) {
     let expected = expected.as_f64().unwrap();
     let off = (found / expected - 1.0).abs();
     assert!(off <= tolerance, "{what}: {found} where {expected} is expected, {off:e} off");
@@ -145,7 +145,7 @@ fn thirty_steps_agree_with_pytorch() {
 }
 
 /// A network of one block each and a batch of two sequences, by objective.
-fn small(kind: &str) -> (Network, Vec<f32>, Batch) {
+pub(super) fn small(kind: &str) -> (Network, Vec<f32>, Batch) {
     let shape = EncoderShape { layers: 1, width: 12, inner: 20, heads: 3, positions: 16 };
     let decoder = EncoderShape { width: 8, heads: 2, inner: 12, ..shape };
     let network = Network::new(Architecture {
@@ -181,7 +181,8 @@ fn small(kind: &str) -> (Network, Vec<f32>, Batch) {
 fn gradients_agree_with_differences_of_the_loss() {
     for kind in ["mae", "mlm", "causal"] {
         for rate in [0.0, 0.3] {
-            let (mut network, weights, batch) = small(kind);
+            let (mut network, weights, mut batch) = small(kind);
+            batch.pairs = (rate > 0.0).then(|| Pairs { weight: 0.6, temperature: 0.3, groups: vec![None; 2] });
             let drops = Drops::new(&network.architecture, rate, &mut Seed(9).stream("drops"));
             let mut gradients = vec![0.0; weights.len()];
             network.run(&weights, &batch, &drops, Some(&mut gradients));
@@ -194,7 +195,8 @@ fn gradients_agree_with_differences_of_the_loss() {
                     let mut loss_at = |change: f32| {
                         let mut moved = weights.clone();
                         moved[at] += change;
-                        network.run(&moved, &batch, &drops, None).loss
+                        let outcome = network.run(&moved, &batch, &drops, None);
+                        outcome.loss + outcome.matches.loss
                     };
                     const STEP: f32 = 4e-3;
                     let slope = (loss_at(STEP) - loss_at(-STEP)) / f64::from(2.0 * STEP);

@@ -7,6 +7,7 @@ use crate::model::{DeviceChoice, EncoderShape, Precision};
 use crate::seed::Seed;
 use crate::train::network::{Architecture, Network};
 use crate::train::objective::{Masking, Objective};
+use crate::train::partners::Partner;
 use crate::train::schedule::Schedule;
 
 /// Sequences of the batch that [`TrainSettings::peak_rate`] is given for.
@@ -34,7 +35,7 @@ pub enum RunLength {
 }
 
 impl RunLength {
-    /// Steps of `per_step` barcodes of a run on `barcodes`; `None` where it is measured in minutes.
+    /// Steps of `per_step` barcodes of a run whose passes have `barcodes`; `None` where it is measured in minutes.
     pub fn steps(self, barcodes: usize, per_step: usize) -> Option<u64> {
         match self {
             Self::Steps(steps) => Some(steps),
@@ -89,6 +90,16 @@ impl CheckedSettings {
     /// Whether 0 to k-1 bases are cut off the front at random.
     pub fn offsets(&self) -> bool {
         self.settings.random_offset && !self.settings.register
+    }
+
+    /// Whether barcodes come in pairs of views that are compared.
+    pub fn contrasts(&self) -> bool {
+        self.settings.contrast > 0.0
+    }
+
+    /// Barcodes that are drawn for each one of a pass: the one, and its partner where views are compared.
+    pub fn views(&self) -> usize {
+        if self.contrasts() { 2 } else { 1 }
     }
 
     /// How the trained model reads.
@@ -193,6 +204,7 @@ impl TrainSettings {
             "a share above 0, at most 1 is needed",
         )?;
         require(self.batch > 0, "batch", "at least one barcode is needed")?;
+        self.check_contrast()?;
         require(self.accumulation > 0, "accumulation", "at least one batch is needed")?;
         require(self.peak_rate > 0.0 && self.peak_rate.is_finite(), "peak_rate", "a number above 0 is needed")?;
         require((0.0..1.0).contains(&self.weight_decay), "weight_decay", "a number from 0, below 1 is needed")?;
@@ -202,9 +214,44 @@ impl TrainSettings {
         require(self.validate_every > 0, "validate_every", "at least one step is needed")?;
         require(self.report_every > 0, "report_every", "at least one step is needed")?;
         require(self.checkpoint_minutes >= 0.0, "checkpoint_minutes", "a number from 0 is needed")?;
-        let here = matches!(self.device, DeviceChoice::Auto | DeviceChoice::Cpu);
-        require(here, "device", "training runs on the CPU; GPUs are used for reading only")?;
-        require(self.precision == Precision::F32, "precision", "the CPU trains in f32")
+        self.check_device()
+    }
+
+    /// Whether the program has the device at all, and what it can't do. Whether a GPU is there is found out when a run begins.
+    fn check_device(&self) -> Result<(), SettingsError> {
+        let may_be_cpu = matches!(self.device, DeviceChoice::Auto | DeviceChoice::Cpu);
+        let may_be_gpu = self.device.may_be_gpu();
+        let absent = format!("this program was built without {}; take auto or cpu", self.device);
+        require(may_be_cpu || may_be_gpu, "device", absent)?;
+        require(
+            self.precision != Precision::F16,
+            "precision",
+            "small gradients are lost in f16; take f32, or bf16 on a GPU",
+        )?;
+        require(may_be_gpu || self.precision == Precision::F32, "precision", "bf16 is for GPUs; the CPU trains in f32")
+    }
+
+    fn check_contrast(&self) -> Result<(), SettingsError> {
+        let (from, to) = (self.nearest_relative, self.farthest_relative);
+        require(self.contrast >= 0.0 && self.contrast.is_finite(), "contrast", "a number from 0 is needed")?;
+        require((0.0..1.0).contains(&self.noise), "noise", "a share from 0, below 1 is needed")?;
+        require(self.temperature >= 0.01, "temperature", "a number from 0.01 is needed")?;
+        require((0.0..1.0).contains(&from), "nearest_relative", "a share from 0, below 1 is needed")?;
+        require(to > from && to <= 1.0, "farthest_relative", "a share above nearest_relative, at most 1 is needed")?;
+        let in_frame = self.register || self.contrast == 0.0;
+        require(
+            in_frame || self.noise == 0.0,
+            "noise",
+            "bases have a place in registered models only: register the barcodes (--register on)",
+        )?;
+        let placed = in_frame || self.partner != Partner::Relative;
+        require(
+            placed,
+            "partner",
+            "relatives are found in registered models only: register the barcodes (--register on)",
+        )?;
+        let even = self.contrast == 0.0 || (self.batch.is_multiple_of(2) && self.batch >= 4);
+        require(even, "batch", "views come in pairs: where they are compared, an even number from 4 is needed")
     }
 
     fn length(&self) -> Result<RunLength, SettingsError> {

@@ -11,6 +11,7 @@ pub use heads::{fitting_heads, possible_heads};
 pub use preset::Preset;
 
 use super::objective::Objective;
+use super::partners::Partner;
 use super::schedule::ScheduleKind;
 use crate::model::{DeviceChoice, Precision};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -100,6 +101,21 @@ settings! {
     [long, value_name = "S"] kept_share: f64 = 0.0;
     /// Share of the loss that the hidden k-mers make; the others make the rest
     [long, value_name = "W"] masked_weight: f64 = 1.0;
+    /// Weight of the contrastive loss, which brings two views of a barcode together, beside that of naming k-mers (0: none)
+    [long, value_name = "W"] contrast: f64 = 0.0;
+    /// The other view of a barcode: same (with other k-mers hidden), relative (one of its nearest relatives, found by comparing
+    /// barcodes, without labels) or genus (of its genus: this uses labels)
+    [long, value_name = "same|relative|genus"] partner: Partner = Partner::Same;
+    /// Cosines between views are divided by it: the lower, the more the nearest views count
+    [long, value_name = "T"] temperature: f64 = 0.1;
+    /// Share of the bases of every view that are replaced by those of other barcodes at the same place
+    [long, value_name = "S"] noise: f64 = 0.0;
+    /// Share of differing bases from which another barcode is a relative, and no copy
+    [long, value_name = "S"] nearest_relative: f64 = 0.03;
+    /// Share of differing bases up to which another barcode is a relative
+    [long, value_name = "S"] farthest_relative: f64 = 0.15;
+    /// Model whose weights the run begins with, a file (empty: random weights)
+    [long, value_name = "MODEL"] begin_with: String = String::new();
     /// Keep the encoder's vector of the mask token as it began, as the published code does (mlm)
     [long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true"] frozen_mask: bool = false;
     /// Barcodes that pass through the network together
@@ -144,10 +160,18 @@ settings! {
     [long, value_name = "M"] checkpoint_minutes: f64 = 5.0;
     /// Seed of every random draw
     [skip] seed: u64 = 1;
-    /// Where the model is trained
+    /// Where the model is trained: auto (a GPU where the program has one), cpu, cuda or metal
     [skip] device: DeviceChoice = DeviceChoice::Auto;
-    /// Numbers that it is trained with
+    /// Numbers of the matrix products: f32, or bf16 on a GPU, where the weights stay in f32
     [skip] precision: Precision = Precision::F32;
+}
+
+impl TrainSettings {
+    /// Other settings with this seed, device and precision: what a preset says nothing of.
+    #[must_use]
+    pub fn keeping_place(&self, other: Self) -> Self {
+        Self { seed: self.seed, device: self.device, precision: self.precision, ..other }
+    }
 }
 
 impl TrainChanges {

@@ -54,6 +54,13 @@ fn what_makes_no_run_is_refused_by_name() {
         ("k", TrainSettings { k: 11, ..base() }),
         ("device", TrainSettings { device: DeviceChoice::Cuda, ..base() }),
         ("precision", TrainSettings { precision: Precision::Bf16, ..base() }),
+        ("contrast", TrainSettings { contrast: -1.0, ..base() }),
+        ("temperature", TrainSettings { temperature: 0.0, ..base() }),
+        ("noise", TrainSettings { noise: 1.0, ..base() }),
+        ("noise", TrainSettings { contrast: 1.0, noise: 0.1, ..base() }),
+        ("partner", TrainSettings { contrast: 1.0, partner: Partner::Relative, ..base() }),
+        ("farthest_relative", TrainSettings { farthest_relative: 0.02, ..base() }),
+        ("batch", TrainSettings { contrast: 1.0, batch: 63, ..base() }),
     ];
     for (setting, settings) in cases {
         assert_eq!(settings.checked().unwrap_err().setting, setting);

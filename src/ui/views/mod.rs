@@ -5,6 +5,7 @@ pub mod classify;
 pub mod clusters;
 pub mod confusion;
 pub mod dataset;
+pub mod masking;
 pub mod train;
 pub mod welcome;
 
@@ -23,6 +24,7 @@ pub struct Views {
     dataset: dataset::DatasetView,
     classify: classify::ClassifyView,
     clusters: clusters::ClustersView,
+    masking: masking::MaskingView,
     train: train::TrainView,
 }
 
@@ -35,6 +37,7 @@ impl Views {
             Page::Atlas => self.atlas.show(ui, scope),
             Page::Classify => self.classify.show(ui, scope),
             Page::Clusters => self.clusters.show(ui, scope),
+            Page::Masking => self.masking.show(ui, scope),
             Page::Train => self.train.show(ui, scope),
         }
     }

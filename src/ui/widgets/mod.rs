@@ -1,6 +1,7 @@
 //! Building blocks of the views.
 
 pub mod bars;
+pub mod curves;
 pub mod export;
 pub mod float;
 pub mod map;

@@ -33,7 +33,7 @@ fn trainer(dataset: &Dataset) -> Trainer {
     let mut builder = CorpusBuilder::new(&settings);
     builder.add(dataset, None);
     let corpus = Arc::new(builder.finish().unwrap());
-    Trainer::new(settings, corpus)
+    Trainer::new(settings, corpus).unwrap()
 }
 
 /// Keeps what it is shown.
@@ -86,7 +86,7 @@ fn accuracy_is_that_of_a_double_loop_over_the_specimens_that_have_another_of_the
     let data = dataset(60);
     let trainer = trainer(&data);
     let sample = Sample::draw(&data, SAMPLE, 3, false, Seed(1), &Silent).unwrap();
-    let model = Model::from_checkpoint(&trainer.reader(), DeviceChoice::Cpu, Precision::F32).unwrap();
+    let model = Model::from_checkpoint(&trainer.reader().unwrap(), DeviceChoice::Cpu, Precision::F32).unwrap();
     let embedded = embed(&sample.data, None, &model, &EmbedSettings::default(), None, &Silent).unwrap();
     let cosine = |a: usize, b: usize| {
         let [a, b] = [a, b].map(|row| embedded.vectors.row(sample.data.unique_of(row)).mapv(f64::from));

@@ -21,6 +21,7 @@ use crate::session::{Command, Session, Step};
 use egui::{ComboBox, Rect, RichText, Role, Ui, WidgetInfo, pos2, vec2};
 use filter::FilterMenu;
 use layout::LayoutMenu;
+pub(super) use scene::Colouring;
 use scene::{Derived, Shown, ShownMap, pending};
 
 /// Steps of the buttons that zoom.
@@ -60,7 +61,7 @@ impl Atlas {
         let map = PointMap::new(self.derived.scene(), &mut self.map, style).tool(self.tool).covered(covered);
         let answer = map.show(ui);
         let room = answer.response.rect;
-        self.obey(scope, &answer);
+        select(scope, &answer);
         specimen::describe(&answer, scope, &self.map);
         specimen::menu(&answer, scope);
         self.show_legend(ui, scope, room);
@@ -116,17 +117,6 @@ impl Atlas {
         });
     }
 
-    fn obey(&self, scope: &mut Scope<'_>, answer: &MapResponse) {
-        if let Some((rows, combine)) = &answer.enclosed {
-            scope.ask(Command::Select(rows.iter().copied().collect(), mode(*combine)));
-        }
-        match answer.clicked {
-            Some((Some(row), combine)) => scope.ask(Command::Select(std::iter::once(row).collect(), mode(combine))),
-            Some((None, Combine::Replace)) if !scope.session.selection.rows().is_empty() => scope.ask(Command::Clear),
-            _ => {}
-        }
-    }
-
     fn show_legend(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, map: Rect) {
         let margin = theme::GAP;
         let width = LEGEND.min(map.width() - 2.0 * margin);
@@ -146,6 +136,18 @@ impl Atlas {
         if let Some(asked) = asked {
             answer_legend(scope, asked, lit);
         }
+    }
+}
+
+/// Selects what was clicked or enclosed on a map.
+pub(super) fn select(scope: &mut Scope<'_>, answer: &MapResponse) {
+    if let Some((rows, combine)) = &answer.enclosed {
+        scope.ask(Command::Select(rows.iter().copied().collect(), mode(*combine)));
+    }
+    match answer.clicked {
+        Some((Some(row), combine)) => scope.ask(Command::Select(std::iter::once(row).collect(), mode(combine))),
+        Some((None, Combine::Replace)) if !scope.session.selection.rows().is_empty() => scope.ask(Command::Clear),
+        _ => {}
     }
 }
 

@@ -1,6 +1,7 @@
 //! From the session to the arrays of the map. Each array is made anew only when what it is made from is another.
 
 use super::palette::Palette;
+use crate::data::dataset::Dataset;
 use crate::data::taxonomy::LabelColumn;
 use crate::jobs::Live;
 use crate::key::DatasetId;
@@ -97,6 +98,58 @@ struct LookKey {
 
 /// The palette of a column, and colours by row, `[N]`.
 type Colours = (Arc<Palette>, Arc<Vec<Color32>>);
+/// The column, the specimens, and whether it is dark.
+type ColourKey = (Option<Same<LabelColumn>>, DatasetId, bool);
+
+/// Colours and marks of the specimens on other maps than the atlas's: the same ones.
+#[derive(Debug, Default)]
+pub(in crate::ui::views) struct Colouring {
+    colours: Kept<ColourKey, Colours>,
+    marks: Kept<LookKey, Arc<Vec<Mark>>>,
+}
+
+impl Colouring {
+    /// By row, `[N]`; empty while nothing is open.
+    pub(in crate::ui::views) fn of(
+        &mut self,
+        session: &Session,
+        tokens: &Tokens,
+        dark: bool,
+    ) -> (Arc<Vec<Color32>>, Arc<Vec<Mark>>) {
+        let Some(opened) = session.dataset() else { return Default::default() };
+        let dataset = opened.dataset.key();
+        let labels = session.look.colouring.as_ref().map(|values| &values.labels);
+        let (_, colours) = self
+            .colours
+            .get((labels.map(Same::of), dataset, dark), || coloured(session, &opened.dataset, tokens, dark));
+        let (look, selection) = (&session.look, &session.selection);
+        let key = LookKey {
+            dataset,
+            look: look.revision,
+            selection: selection.revision(),
+            search: String::new(),
+            ghosts: true,
+        };
+        let marks = self.marks.get(key, || {
+            let lit = lit_rows(look, labels, &Groups::default(), "");
+            Arc::new(marks(opened.dataset.len(), look.visible.as_ref(), selection.rows(), lit.as_deref(), true))
+        });
+        (colours, marks)
+    }
+}
+
+/// The palette of the column that maps are coloured by, and the colour of every specimen.
+fn coloured(session: &Session, dataset: &Dataset, tokens: &Tokens, dark: bool) -> Colours {
+    let values = session.look.colouring.as_ref();
+    let named_at = session.results.names(Method::Model).shown().map(|names| names.rank);
+    let palette = values.map_or_else(Palette::default, |values| Palette::of(dataset, values, named_at, dark));
+    let shade = if dark { colour::Shade::Dark } else { colour::Shade::Light };
+    let [red, green, blue] = shade.unlabelled();
+    let none = if values.is_some() { Color32::from_rgb(red, green, blue) } else { tokens.accent };
+    let code = |row: usize| values.and_then(|values| values.labels.code(row));
+    let by_row = (0..dataset.len()).map(|row| code(row).map_or(none, |code| palette.colours[code as usize])).collect();
+    (Arc::new(palette), Arc::new(by_row))
+}
 
 /// The arrays of the map and the groups of the legend.
 #[derive(Debug, Default)]
@@ -107,7 +160,7 @@ pub(super) struct Derived {
     range: Option<[f64; 2]>,
     shown: Option<ShownMap>,
     map: Option<(Same<Projection>, u64)>,
-    colours: Kept<(Option<Same<LabelColumn>>, DatasetId, bool), Colours>,
+    colours: Kept<ColourKey, Colours>,
     counted: Kept<(Option<Same<LabelColumn>>, DatasetId, u64, bool), Arc<Groups>>,
     marks: Kept<LookKey, Arc<Vec<Mark>>>,
     rings: Kept<(Option<Same<Classification>>, bool), Arc<Vec<u32>>>,
@@ -150,20 +203,9 @@ impl Derived {
         let Some((positions, space)) = self.places(session, live, rows) else { return false };
         let dataset = opened.dataset.key();
         let labels = session.look.colouring.as_ref().map(|values| &values.labels);
-        let (palette, colours) = self.colours.get((labels.map(Same::of), dataset, dark), || {
-            let named_at = session.results.names(Method::Model).shown().map(|names| names.rank);
-            let palette = session
-                .look
-                .colouring
-                .as_ref()
-                .map_or_else(Palette::default, |values| Palette::of(&opened.dataset, values, named_at, dark));
-            let shade = if dark { colour::Shade::Dark } else { colour::Shade::Light };
-            let [red, green, blue] = shade.unlabelled();
-            let none = if labels.is_some() { Color32::from_rgb(red, green, blue) } else { tokens.accent };
-            let code = |row: usize| labels.and_then(|labels| labels.code(row));
-            let by_row = (0..rows).map(|row| code(row).map_or(none, |code| palette.colours[code as usize])).collect();
-            (Arc::new(palette), Arc::new(by_row))
-        });
+        let (palette, colours) = self
+            .colours
+            .get((labels.map(Same::of), dataset, dark), || coloured(session, &opened.dataset, tokens, dark));
         let look = &session.look;
         self.range = palette.range;
         self.groups = self.counted.get((labels.map(Same::of), dataset, look.revision, dark), || {

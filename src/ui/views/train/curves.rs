@@ -22,7 +22,17 @@ struct Curves {
     dashed: Option<Points>,
 }
 
-/// The plots, those that matter most first.
+/// Of runs that compare views alone.
+const PARTNERS: Curves = Curves {
+    title: "Partners found",
+    hint: "Share of the views whose nearest other view in the batch is their partner",
+    solid: |run| {
+        let found = |report: &Report| report.partners_found.map(|found| [report.step as f64, found]);
+        run.reports.iter().filter_map(found).collect()
+    },
+    dashed: None,
+};
+/// The plots of all runs, those that matter most first.
 const CURVES: [Curves; 7] = [
     Curves {
         title: "Loss",
@@ -86,9 +96,13 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>, maps: &mut Maps) {
     let runs = &scope.session.training.runs;
     maps.keep(runs);
     let (first, last) = CURVES.split_at(BEFORE_MAPS);
+    let compares = runs.iter().any(|run| run.shown && run.settings.contrast > 0.0);
+    let partners = compares.then_some(&PARTNERS);
     let with_map = (0..runs.len()).filter(|&index| runs[index].shown && runs[index].sample.is_some());
-    let cells: Vec<Cell> =
-        first.iter().map(Cell::Curves).chain(with_map.map(Cell::Map)).chain(last.iter().map(Cell::Curves)).collect();
+    let cells: Vec<Cell> = (first.iter().map(Cell::Curves))
+        .chain(with_map.map(Cell::Map))
+        .chain(partners.into_iter().chain(last).map(Cell::Curves))
+        .collect();
     let width = (ui.available_width() - theme::GAP) / COLUMNS as f32;
     for row in cells.chunks(COLUMNS) {
         ui.horizontal_top(|ui| {

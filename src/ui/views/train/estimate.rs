@@ -78,7 +78,10 @@ fn lines(estimate: &Estimate) -> [String; 4] {
     };
     [
         format!("{} weights, a file of {}", words::count(estimate.parameters), words::bytes(estimate.model_bytes)),
-        format!("About {} of memory", words::bytes(estimate.memory_bytes)),
+        match estimate.memory_bytes {
+            Some(bytes) => format!("About {} of memory, on {}", words::bytes(bytes), estimate.device),
+            None => format!("On {}; how much of its memory is not known before", estimate.device),
+        },
         format!(
             "{} steps of {}, {} each",
             words::count(estimate.steps as usize),

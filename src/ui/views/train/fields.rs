@@ -1,120 +1,38 @@
 //! Fields of the form: every setting with its name, its plain explanation and its limits.
 
+use super::explained::explained;
 use crate::train::{Names, TrainSettings, fitting_heads, possible_heads};
 use crate::ui::theme;
 use egui::emath::Numeric;
 use egui::{ComboBox, DragValue, Response, TextEdit, Ui};
 use std::ops::RangeInclusive;
 
-/// Every setting that the form has: its name in a file, its name here, and what it means.
-const EXPLAINED: [(&str, &str, &str); 37] = [
-    ("objective", "Objective", "What the model learns by"),
-    ("mask_ratio", "Hidden share", "Share of the k-mers that is hidden; several, with commas, train one model each"),
-    ("minutes", "Length", "How long the model learns, pauses not counted; it can be paused and stopped at any time"),
-    ("epochs", "Length", "How often the model sees every barcode; it can be paused and stopped at any time"),
-    ("steps", "Length", "How often the weights are changed; the run can be paused and stopped at any time"),
-    ("seed", "Seed", "Of every random draw: the same seed, barcodes and settings give the same model"),
-    (
-        "register",
-        "Registered",
-        "Whether barcodes are shifted to the COI-5P frame before they are cut into k-mers, so that those \
-        which begin at different bases share their k-mers",
-    ),
-    ("k", "Bases of a k-mer", "Larger k-mers make shorter barcodes and a larger table"),
-    ("max_bases", "Bases read", "What lies beyond is not read; COI-5P has 658 bases"),
-    ("encoder_layers", "Encoder layers", "Depth of the part that is kept and makes the embeddings"),
-    ("encoder_width", "Encoder width", "Length of an embedding; twice the width is four times the work"),
-    ("encoder_inner", "Encoder inner width", "Width inside its feed-forward blocks, by custom four times the width"),
-    (
-        "encoder_heads",
-        "Encoder heads",
-        "So many things a k-mer can look for in the others at once; they divide the width",
-    ),
-    ("decoder_layers", "Decoder layers", "Depth of the part that puts hidden k-mers back; it is not used for reading"),
-    ("decoder_width", "Decoder width", "Its width"),
-    ("decoder_inner", "Decoder inner width", "Width inside its feed-forward blocks, by custom four times the width"),
-    (
-        "decoder_heads",
-        "Decoder heads",
-        "So many things a k-mer can look for in the others at once; they divide the width",
-    ),
-    ("batch", "Batch", "Barcodes that pass through the network together; more need more memory"),
-    ("accumulation", "Accumulation", "Batches that make one step: larger steps without more memory"),
-    (
-        "peak_rate",
-        "Peak learning rate",
-        "How far a step of 64 barcodes moves the weights at most; too high and the loss rises",
-    ),
-    ("weight_decay", "Weight decay", "How much every weight shrinks in a step; a little keeps weights small"),
-    (
-        "clip",
-        "Longest gradient",
-        "Longer ones are shortened to it, which keeps odd batches from doing harm; 0: none is",
-    ),
-    ("dropout", "Dropout", "Share of the values that is dropped at random in training; helps where barcodes are few"),
-    ("schedule", "Schedule", "How the learning rate goes up and down in the course of the run"),
-    ("random_share", "Shown as another", "Share of the hidden k-mers that is shown as another k-mer instead"),
-    (
-        "kept_share",
-        "Shown as it is",
-        "Share of the hidden k-mers that is shown as it is, and has to be named all the same",
-    ),
-    (
-        "masked_weight",
-        "Weight of the hidden",
-        "Share of the loss that the hidden k-mers make; the seen ones make the rest",
-    ),
-    (
-        "frozen_mask",
-        "[MASK] stays",
-        "Whether the vector that stands for a hidden k-mer stays as it began, as in the published code",
-    ),
-    (
-        "random_offset",
-        "Random offset",
-        "Whether 0 to k-1 bases are cut off the front, so that every k-mer of a barcode is seen; \
-        registered models never have one",
-    ),
-    ("splits", "Train on", "Splits to train on, with commas; empty: all specimens"),
-    ("validation_split", "Validate on", "A split to validate on; empty: a share of the barcodes is set aside"),
-    (
-        "validation_share",
-        "Set aside",
-        "Share of the barcodes that is not trained on, to see whether the model learns them by heart",
-    ),
-    ("validate_every", "Validate every", "Steps between two validations"),
-    ("patience", "Patience", "Validations without improvement before the run stops; 0: it never does"),
-    (
-        "checkpoint_minutes",
-        "Checkpoint every",
-        "Minutes between two checkpoints, from which a run goes on after a power cut",
-    ),
-    ("validation_barcodes", "At most", "Barcodes that a validation takes; more make it steadier and slower"),
-    ("report_every", "Report every", "Steps that make one point of the curves"),
-];
-
-/// Name and explanation of a setting.
-fn explained(setting: &'static str) -> (&'static str, &'static str) {
-    EXPLAINED.iter().find(|(known, ..)| *known == setting).map_or((setting, ""), |(_, name, hint)| (name, hint))
-}
-
 /// A setting's name before its field, which `field` draws.
 pub(super) fn row(ui: &mut Ui, setting: &'static str, field: impl FnOnce(&mut Ui) -> Response) {
+    explained_row(ui, setting, "", field);
+}
+
+fn explained_row(ui: &mut Ui, setting: &'static str, limits: &str, field: impl FnOnce(&mut Ui) -> Response) {
     let (name, hint) = explained(setting);
     let label = ui.label(name).on_hover_text(hint);
-    field(ui).labelled_by(label.id).on_hover_text(hint);
+    field(ui).labelled_by(label.id).on_hover_text(format!("{hint}{limits}"));
     ui.end_row();
 }
 
 /// A number within limits.
 pub(super) fn number<N: Numeric>(ui: &mut Ui, setting: &'static str, value: &mut N, range: RangeInclusive<N>) {
-    row(ui, setting, |ui| ui.add(DragValue::new(value).range(range).speed(0.1).update_while_editing(false)));
+    let limits = limits(&range);
+    explained_row(ui, setting, &limits, |ui| {
+        ui.add(DragValue::new(value).range(range).speed(0.1).update_while_editing(false))
+    });
 }
 
 /// A number whose size spans several powers of ten.
 pub(super) fn small(ui: &mut Ui, setting: &'static str, value: &mut f64, range: RangeInclusive<f64>) {
-    row(ui, setting, |ui| {
-        let speed = (*value / 50.0).max(1e-7);
+    let limits = limits(&range);
+    explained_row(ui, setting, &limits, |ui| {
+        // at 0 there is no size yet that a step could be a share of
+        let speed = if *value > 0.0 { *value / 50.0 } else { range.end() / 1000.0 };
         ui.add(
             DragValue::new(value)
                 .range(range)
@@ -123,6 +41,15 @@ pub(super) fn small(ui: &mut Ui, setting: &'static str, value: &mut f64, range: 
                 .update_while_editing(false),
         )
     });
+}
+
+/// ` (2 to 8)`; nothing where the upper limit is that of the numbers.
+fn limits<N: Numeric>(range: &RangeInclusive<N>) -> String {
+    if *range.end() >= N::MAX {
+        String::new()
+    } else {
+        format!(" ({} to {})", range.start().to_f64(), range.end().to_f64())
+    }
 }
 
 /// Yes or no.
@@ -170,25 +97,4 @@ pub(super) fn splits(ui: &mut Ui, settings: &mut TrainSettings, known: &[String]
         field
     });
     row(ui, "validation_split", |ui| text_field(ui, &mut settings.validation_split));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Settings that the form has no field for: what follows from others, and where the model is trained.
-    const WITHOUT_FIELD: [&str; 3] = ["positions", "device", "precision"];
-
-    #[test]
-    fn every_setting_is_explained_once() {
-        let settings = toml::Table::try_from(TrainSettings::default()).unwrap();
-        for name in settings.keys() {
-            let explanations = EXPLAINED.iter().filter(|(known, ..)| known == name);
-            let expected = usize::from(!WITHOUT_FIELD.contains(&name.as_str()));
-            assert_eq!(explanations.count(), expected, "{name}");
-        }
-        for (name, title, hint) in EXPLAINED.iter() {
-            assert!(settings.contains_key(*name) && !title.is_empty() && hint.len() > 8, "{name}");
-        }
-    }
 }

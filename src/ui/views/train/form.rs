@@ -1,14 +1,17 @@
 //! The settings of the next run.
 
-use super::estimate;
 use super::fields::{number, row, small, splits, switch, width_and_heads};
+use super::{estimate, two_views};
 use crate::data::taxonomy::Field;
-use crate::session::Command;
+use crate::jobs::ModelSource;
+use crate::model::{DeviceChoice, Precision};
 use crate::session::training::TrainCommand;
+use crate::session::{Command, Session};
 use crate::train::{Objective, Preset, Ratios, ScheduleKind, TrainSettings};
 use crate::ui::scope::Scope;
 use crate::ui::{theme, words};
 use egui::{CollapsingHeader, ComboBox, DragValue, Grid, RichText, TextEdit, Ui};
+use std::path::Path;
 
 /// The form, while it is being filled in.
 #[derive(Default)]
@@ -27,7 +30,8 @@ impl Form {
         let mut settings = before.clone();
         self.main(ui, &mut settings);
         CollapsingHeader::new("Size of the model").show(ui, |ui| size(ui, &mut settings));
-        CollapsingHeader::new("Learning").show(ui, |ui| learning(ui, &mut settings));
+        CollapsingHeader::new("Learning").show(ui, |ui| learning(ui, scope.session, &mut settings));
+        CollapsingHeader::new("Two views of a barcode").show(ui, |ui| two_views::show(ui, &mut settings));
         CollapsingHeader::new("Validation and checkpoints").show(ui, |ui| {
             checks(ui, &mut settings, known, &mut self.splits);
         });
@@ -57,6 +61,7 @@ impl Form {
             length(ui, settings);
             number(ui, "seed", &mut settings.seed, 0..=u64::MAX);
             switch(ui, "register", &mut settings.register, true, "to the COI-5P frame");
+            device(ui, settings);
         });
     }
 
@@ -100,7 +105,7 @@ fn preset(ui: &mut Ui, scope: &mut Scope<'_>) {
     ui.horizontal_wrapped(|ui| {
         let settings = &scope.session.training.settings;
         for preset in Preset::ALL {
-            let is_chosen = TrainSettings { seed: settings.seed, ..preset.settings() } == *settings;
+            let is_chosen = settings.keeping_place(preset.settings()) == *settings;
             let button = egui::Button::new(preset.title()).selected(is_chosen);
             if ui.add(button).on_hover_text(preset_hint(preset)).clicked() {
                 ask(scope, TrainCommand::Preset(preset));
@@ -187,8 +192,9 @@ fn size(ui: &mut Ui, settings: &mut TrainSettings) {
     });
 }
 
-fn learning(ui: &mut Ui, settings: &mut TrainSettings) {
+fn learning(ui: &mut Ui, session: &Session, settings: &mut TrainSettings) {
     Grid::new("train learning").num_columns(2).show(ui, |ui| {
+        begin_with(ui, session, settings);
         number(ui, "batch", &mut settings.batch, 1..=4096);
         number(ui, "accumulation", &mut settings.accumulation, 1..=256);
         small(ui, "peak_rate", &mut settings.peak_rate, 1e-7..=1.0);
@@ -206,6 +212,69 @@ fn learning(ui: &mut Ui, settings: &mut TrainSettings) {
             switch(ui, "frozen_mask", &mut settings.frozen_mask, true, "as it began");
         }
         switch(ui, "random_offset", &mut settings.random_offset, !settings.register, "cut 0 to k-1 bases off");
+    });
+}
+
+/// Where the model is trained, and with which numbers.
+fn device(ui: &mut Ui, settings: &mut TrainSettings) {
+    row(ui, "device", |ui| {
+        let list = ComboBox::from_id_salt("train device").selected_text(device_name(settings.device));
+        let list = list.show_ui(ui, |ui| {
+            for choice in DeviceChoice::ALL {
+                ui.selectable_value(&mut settings.device, choice, device_name(choice));
+            }
+        });
+        list.response
+    });
+    if settings.device.may_be_gpu() || settings.precision != Precision::F32 {
+        row(ui, "precision", |ui| {
+            let list = ComboBox::from_id_salt("train precision").selected_text(precision_name(settings.precision));
+            let list = list.show_ui(ui, |ui| {
+                for precision in [Precision::F32, Precision::Bf16] {
+                    ui.selectable_value(&mut settings.precision, precision, precision_name(precision));
+                }
+            });
+            list.response
+        });
+    }
+}
+
+fn device_name(choice: DeviceChoice) -> &'static str {
+    match choice {
+        DeviceChoice::Auto => "Automatic",
+        DeviceChoice::Cpu => "Processor",
+        DeviceChoice::Cuda => "NVIDIA graphics card",
+        DeviceChoice::Metal => "Apple graphics card",
+    }
+}
+
+fn precision_name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "32 bits",
+        Precision::Bf16 => "bfloat16, faster",
+        Precision::F16 => "16 bits",
+    }
+}
+
+/// The weights that the run begins with: random ones, or those of a model that is known here.
+fn begin_with(ui: &mut Ui, session: &Session, settings: &mut TrainSettings) {
+    row(ui, "begin_with", |ui| {
+        let chosen = match Path::new(&settings.begin_with) {
+            path if path.as_os_str().is_empty() => "Random weights".to_owned(),
+            path => words::file_in_folder(path),
+        };
+        let list = ComboBox::from_id_salt("begin with").width(theme::NAME_COLUMN).truncate().selected_text(chosen);
+        let list = list.show_ui(ui, |ui| {
+            ui.selectable_value(&mut settings.begin_with, String::new(), "Random weights");
+            for model in session.lab_models() {
+                if let ModelSource::File(path) = model.source {
+                    let text = words::file_in_folder(&path);
+                    let file = path.display().to_string();
+                    ui.selectable_value(&mut settings.begin_with, file, text).on_hover_text(model.about);
+                }
+            }
+        });
+        list.response
     });
 }
 

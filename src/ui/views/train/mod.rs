@@ -3,10 +3,12 @@
 mod curves;
 mod discard;
 mod estimate;
+mod explained;
 mod fields;
 mod form;
 mod runs;
 mod sample;
+mod two_views;
 
 use crate::session::export::Exported;
 use crate::ui::scope::Scope;

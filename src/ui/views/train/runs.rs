@@ -139,7 +139,7 @@ fn remarks(ui: &mut Ui, run: &Run) {
         state::problem_box(ui, problem, None);
     }
     for warning in run.warnings() {
-        ui.label(RichText::new(format!("{}: {warning}", run.name)).color(theme::tokens(ui).warning));
+        ui.label(RichText::new(format!("{}: {}", run.name, warning.text())).color(theme::tokens(ui).warning));
     }
 }
 

@@ -87,7 +87,7 @@ fn title(ui: &mut Ui, run: &Run, index: usize, reading: &SampleReading) {
     let quiet = theme::tokens(ui).quiet;
     ui.horizontal(|ui| {
         swatch(ui, colour(ui, index));
-        let at = if reading.step == 0 { "untrained".to_owned() } else { format!("step {}", words::count(reading.step as usize)) };
+        let at = if reading.untrained { "untrained".to_owned() } else { format!("step {}", words::count(reading.step as usize)) };
         ui.label(RichText::new(format!("{} at {at}", run.name)).strong());
         let text = words::counted(reading.rows.len(), "specimen", "specimens");
         ui.label(RichText::new(format!("{text}, coloured by genus")).color(quiet)).on_hover_text(
@@ -103,7 +103,7 @@ fn title(ui: &mut Ui, run: &Run, index: usize, reading: &SampleReading) {
                 "Of the specimens that have a genus and another one of it in the sample, those whose nearest other specimen, by the \
                  cosine of the embeddings, is of their genus; 95 % interval by drawing species",
             );
-            let untrained = before.map_or_else(String::new, |before| format!("before training {}", in_words(&before)));
+            let untrained = before.map_or_else(String::new, |before| format!("untrained {}", in_words(&before)));
             ui.label(RichText::new(untrained).color(quiet))
                 .on_hover_text("The same model with its random first weights");
         }

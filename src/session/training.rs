@@ -113,9 +113,9 @@ impl Training {
         self.runs.iter_mut().find(|run| run.job() == Some(job))
     }
 
-    /// Runs that are not over.
-    pub fn going(&self) -> usize {
-        self.runs.iter().filter(|run| run.job().is_some()).count()
+    /// The run that learns just now.
+    pub fn learning(&self) -> Option<&Run> {
+        self.runs.iter().find(|run| matches!(run.state, RunState::Going(_)) && run.facts.is_some())
     }
 }
 

@@ -189,10 +189,10 @@ fn a_sample_is_mapped_beside_what_the_untrained_model_knows() {
     tell(&mut window, job, facts());
     assert!(!shows(&window, "Map of the sample"));
     tell(&mut window, job, reading(0, true, 0.312));
-    assert!(shows(&window, "run-1 at untrained") && shows(&window, "Map of the sample: run-1"));
+    assert!(shows(&window, "run-1, untrained") && shows(&window, "Map of the sample: run-1"));
     tell(&mut window, job, reading(40, false, 0.85));
     for text in
-        ["run-1 at step 40", "85.0 % (80.0 to 90.0 %, n = 217) find", "untrained 31.2 % (26.2 to 36.2 %, n = 217)"]
+        ["run-1, step 40", "85.0 % (80.0 to 90.0 %, n = 217) find", "untrained 31.2 % (26.2 to 36.2 %, n = 217)"]
     {
         assert!(shows(&window, text), "{text}");
     }

@@ -91,9 +91,12 @@ fn of_run(
     let seconds_per_step = accumulation as f64 * few.extrapolated(&timed, batch);
     let per_step = settings.barcodes_per_step();
     let of_a_pass = corpus.len() * settings.views();
-    let steps = match settings.length() {
-        RunLength::Minutes(minutes) => (60.0 * minutes / seconds_per_step).ceil().max(1.0) as u64,
-        length => length.steps(of_a_pass, per_step).unwrap_or_default(),
+    let (steps, training_seconds) = match settings.length() {
+        RunLength::Minutes(minutes) => ((60.0 * minutes / seconds_per_step).ceil().max(1.0) as u64, 60.0 * minutes),
+        length => {
+            let steps = length.steps(of_a_pass, per_step).unwrap_or_default();
+            (steps, steps as f64 * seconds_per_step)
+        }
     };
     let validations = if timed.validated == 0 { 0 } else { steps.div_ceil(settings.settings().validate_every) };
     let validated = corpus.validation_len().min(settings.settings().validation_barcodes);
@@ -109,7 +112,7 @@ fn of_run(
         steps,
         epochs: steps as f64 * per_step as f64 / of_a_pass as f64,
         device: timed.device,
-        training_seconds: steps as f64 * seconds_per_step,
+        training_seconds,
         validation_seconds: validations as f64 * validated as f64 * timed.seconds_per_validated,
         timed_steps: timed.steps,
         timed_barcodes: timed.barcodes,

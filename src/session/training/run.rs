@@ -103,6 +103,17 @@ impl Run {
         self.owns_folder
     }
 
+    /// Seconds of training that are left at the speed so far, unless it stops early; `None` before the first report.
+    pub fn seconds_left(&self) -> Option<f64> {
+        let last = self.reports.last()?;
+        let of_all = |done: f64, total: f64| (last.seconds * (total / done - 1.0)).max(0.0);
+        Some(match &self.settings {
+            TrainSettings { minutes, .. } if *minutes > 0.0 => (60.0 * minutes - last.seconds).max(0.0),
+            TrainSettings { epochs, .. } if *epochs > 0.0 => of_all(last.epoch, *epochs),
+            settings => of_all(last.step as f64, settings.steps as f64),
+        })
+    }
+
     /// What somebody should know about its course.
     pub fn warnings(&self) -> Vec<Warning> {
         Warning::of(&self.reports, &self.validations, self.best)
@@ -167,4 +178,53 @@ fn push<T>(curve: &mut Vec<T>, point: T) {
         });
     }
     curve.push(point);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::dataset::DatasetBuilder;
+
+    #[test]
+    fn the_time_that_is_left_follows_from_the_length_and_the_speed() {
+        let mut run = Run {
+            name: "run-1".into(),
+            folder: "models/run-1".into(),
+            settings: TrainSettings { minutes: 5.0, ..TrainSettings::default() },
+            state: RunState::Paused,
+            shown: true,
+            facts: None,
+            reports: Vec::new(),
+            validations: Vec::new(),
+            best: None,
+            untrained: None,
+            sample: None,
+            genus: Vec::new(),
+            dataset: Arc::new(DatasetBuilder::new("none", Vec::new()).finish()),
+            owns_folder: true,
+        };
+        assert_eq!(run.seconds_left(), None);
+        run.reports.push(Report {
+            step: 100,
+            epoch: 4.0,
+            loss: 1.0,
+            accuracy: 0.5,
+            contrast_loss: None,
+            partners_found: None,
+            learning_rate: 1e-3,
+            gradient_norm: 1.0,
+            sequences_per_second: 1.0,
+            encoder_tokens_per_second: 1.0,
+            decoder_tokens_per_second: 1.0,
+            seconds: 60.0,
+        });
+        let mut left = |minutes, epochs, steps| {
+            run.settings = TrainSettings { minutes, epochs, steps, ..TrainSettings::default() };
+            run.seconds_left()
+        };
+        assert_eq!(left(5.0, 0.0, 0), Some(240.0));
+        assert_eq!(left(0.0, 10.0, 0), Some(90.0));
+        assert_eq!(left(0.0, 0.0, 150), Some(30.0));
+        assert_eq!(left(0.5, 0.0, 0), Some(0.0), "a length that was passed");
+    }
 }

@@ -5,17 +5,38 @@ use super::sample::Maps;
 use crate::session::training::Run;
 use crate::train::Report;
 use crate::ui::scope::Scope;
-use crate::ui::theme;
-use egui::{Color32, RichText, Ui, vec2};
+use crate::ui::{theme, words};
+use egui::{Color32, RichText, TextStyle, Ui, vec2};
 use egui_plot::{Line, LineStyle, Plot, PlotPoints};
 use std::sync::Arc;
 
 /// One curve of a run: where its points are.
 type Points = fn(&Run) -> Vec<[f64; 2]>;
 
+/// What a vertical axis has.
+#[derive(Clone, Copy, PartialEq)]
+enum Axis {
+    Numbers,
+    /// Shares, as percentages.
+    Shares,
+}
+
+impl Axis {
+    /// A value beside its line; large and small ones as short as can be.
+    fn text(self, value: f64) -> String {
+        match self {
+            Self::Shares => format!("{} %", (1e4 * value).round() / 1e2),
+            Self::Numbers if value.abs() >= 1e4 => words::count(value as usize),
+            Self::Numbers => format!("{}", (1e7 * value).round() / 1e7),
+        }
+    }
+}
+
 /// One plot with the curves of all runs.
 struct Curves {
     title: &'static str,
+    /// What the vertical axis has.
+    axis: Axis,
     /// What it says.
     hint: &'static str,
     solid: Points,
@@ -25,6 +46,7 @@ struct Curves {
 /// Of runs that compare views alone.
 const PARTNERS: Curves = Curves {
     title: "Partners found",
+    axis: Axis::Shares,
     hint: "Share of the views whose nearest other view in the batch is their partner",
     solid: |run| {
         let found = |report: &Report| report.partners_found.map(|found| [report.step as f64, found]);
@@ -36,42 +58,49 @@ const PARTNERS: Curves = Curves {
 const CURVES: [Curves; 7] = [
     Curves {
         title: "Loss",
+        axis: Axis::Numbers,
         hint: "How surprised the model is by the hidden k-mers; lower is better. Dashed: on barcodes that are set aside",
         solid: |run| of_reports(run, |report| report.loss),
         dashed: Some(|run| run.validations.iter().map(|known| [known.step as f64, known.loss]).collect()),
     },
     Curves {
         title: "Named right",
+        axis: Axis::Shares,
         hint: "Share of the hidden k-mers that the model names. Dashed: on barcodes that are set aside",
         solid: |run| of_reports(run, |report| report.accuracy),
         dashed: Some(|run| run.validations.iter().map(|known| [known.step as f64, known.accuracy]).collect()),
     },
     Curves {
         title: "Genus nearest",
+        axis: Axis::Shares,
         hint: "Share of the sample whose nearest other specimen is of their genus. Dashed: the untrained model",
         solid: |run| run.genus.iter().map(|(step, genus)| [*step as f64, genus.accuracy]).collect(),
         dashed: Some(untrained),
     },
     Curves {
         title: "Learning rate",
+        axis: Axis::Numbers,
         hint: "How large the steps are",
         solid: |run| of_reports(run, |report| report.learning_rate),
         dashed: None,
     },
     Curves {
         title: "Gradient",
+        axis: Axis::Numbers,
         hint: "Its length before it is shortened; when it grows without end, the learning rate is too high",
         solid: |run| of_reports(run, |report| report.gradient_norm),
         dashed: None,
     },
     Curves {
         title: "Barcodes per second",
+        axis: Axis::Numbers,
         hint: "How fast it learns",
         solid: |run| of_reports(run, |report| report.sequences_per_second),
         dashed: None,
     },
     Curves {
         title: "Tokens per second",
+        axis: Axis::Numbers,
         hint: "K-mers that the encoder reads. Dashed: the decoder's, which a masked autoencoder has",
         solid: |run| of_reports(run, |report| report.encoder_tokens_per_second),
         dashed: Some(|run| match run.settings.objective {
@@ -105,11 +134,15 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>, maps: &mut Maps) {
         .collect();
     let width = (ui.available_width() - theme::GAP) / COLUMNS as f32;
     for row in cells.chunks(COLUMNS) {
+        // what stands above a map takes two lines more than a title
+        let has_map = row.iter().any(|cell| matches!(cell, Cell::Map(_)));
+        let lines = 2.0 * (ui.text_style_height(&TextStyle::Body) + ui.spacing().item_spacing.y);
+        let height = theme::CHART + if has_map { lines } else { 0.0 };
         ui.horizontal_top(|ui| {
             for cell in row {
                 ui.vertical(|ui| {
                     ui.set_width(width);
-                    show_cell(ui, scope, maps, cell);
+                    show_cell(ui, scope, maps, cell, height);
                 });
             }
         });
@@ -117,11 +150,11 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>, maps: &mut Maps) {
     }
 }
 
-fn show_cell(ui: &mut Ui, scope: &mut Scope<'_>, maps: &mut Maps, cell: &Cell) {
+fn show_cell(ui: &mut Ui, scope: &mut Scope<'_>, maps: &mut Maps, cell: &Cell, height: f32) {
     match cell {
         Cell::Curves(curves) => {
             ui.label(RichText::new(curves.title).strong()).on_hover_text(curves.hint);
-            plot(ui, curves, &scope.session.training.runs);
+            plot(ui, curves, &scope.session.training.runs, height);
         }
         Cell::Map(index) => {
             if let Some(reading) = scope.session.training.runs[*index].sample.as_ref().map(Arc::clone) {
@@ -131,13 +164,16 @@ fn show_cell(ui: &mut Ui, scope: &mut Scope<'_>, maps: &mut Maps, cell: &Cell) {
     }
 }
 
-fn plot(ui: &mut Ui, curves: &Curves, runs: &[Run]) {
+fn plot(ui: &mut Ui, curves: &Curves, runs: &[Run], height: f32) {
     let shown = runs.iter().enumerate().filter(|(_, run)| run.shown);
     let lines: Vec<Line<'_>> = shown.flat_map(|(index, run)| lines(curves, run, colour(ui, index))).collect();
+    let axis = curves.axis;
     let plot = Plot::new(curves.title)
         .width(ui.available_width())
-        .height(theme::CHART)
+        .height(height)
         .include_y(0.0)
+        .grid_color(theme::tokens(ui).line)
+        .y_axis_formatter(move |mark, _| axis.text(mark.value))
         .allow_scroll(false)
         .allow_drag(false)
         .allow_zoom(false)

@@ -116,7 +116,7 @@ fn preset(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 fn preset_hint(preset: Preset) -> &'static str {
     match preset {
-        Preset::Laptop => "The size of the bundled model; learns for hours",
+        Preset::Laptop => "The size of the bundled model; becomes good in hours",
         Preset::Tiny => "A small model that learns something within minutes",
         Preset::BarcodeMae666 => "The published size; meant for a graphics card",
     }
@@ -330,7 +330,7 @@ fn begin(ui: &mut Ui, scope: &mut Scope<'_>) {
     let tokens = theme::tokens(ui);
     if let Some(obstacle) = obstacle {
         ui.label(RichText::new(words::capitalised(&obstacle)).color(tokens.wrong));
-    } else if let Some(weights) = weights {
+    } else if let Some(weights) = weights.filter(|_| !scope.session.estimate_is_current()) {
         let text = format!("{} weights", words::count(weights));
         ui.label(RichText::new(text).small().color(tokens.quiet));
     }

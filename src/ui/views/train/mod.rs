@@ -14,7 +14,7 @@ use crate::session::export::Exported;
 use crate::ui::scope::Scope;
 use crate::ui::shell::view_title;
 use crate::ui::theme;
-use egui::{Frame, Panel, ScrollArea, Ui};
+use egui::{Frame, Margin, Panel, ScrollArea, Ui};
 
 /// What the view remembers from frame to frame.
 #[derive(Default)]
@@ -40,10 +40,13 @@ impl TrainView {
             });
             return;
         }
-        ScrollArea::vertical().id_salt("runs").auto_shrink(false).show(ui, |ui| {
-            runs::show(ui, scope, &mut self.question);
-            ui.add_space(theme::GAP);
-            curves::show(ui, scope, &mut self.maps);
+        // away from the line beside the settings
+        Frame::NONE.inner_margin(Margin { left: theme::GAP as i8, ..Margin::ZERO }).show(ui, |ui| {
+            ScrollArea::vertical().id_salt("runs").auto_shrink(false).show(ui, |ui| {
+                runs::show(ui, scope, &mut self.question);
+                ui.add_space(theme::GAP);
+                curves::show(ui, scope, &mut self.maps);
+            });
         });
         self.question.show(&ui.ctx().clone(), scope);
     }

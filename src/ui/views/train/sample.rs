@@ -85,10 +85,10 @@ fn colours(dataset: &Dataset, rows: &[u32], dark: bool, unlabelled: Color32) -> 
 
 fn title(ui: &mut Ui, run: &Run, index: usize, reading: &SampleReading) {
     let quiet = theme::tokens(ui).quiet;
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         swatch(ui, colour(ui, index));
         let at = if reading.untrained { "untrained".to_owned() } else { format!("step {}", words::count(reading.step as usize)) };
-        ui.label(RichText::new(format!("{} at {at}", run.name)).strong());
+        ui.label(RichText::new(format!("{}, {at}", run.name)).strong());
         let text = words::counted(reading.rows.len(), "specimen", "specimens");
         ui.label(RichText::new(format!("{text}, coloured by genus")).color(quiet)).on_hover_text(
             "Specimens of different barcodes, drawn by the seed and the same all the time, by the first two principal components of \

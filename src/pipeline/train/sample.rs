@@ -27,7 +27,7 @@ use std::time::Instant;
 /// Most specimens of a sample.
 pub const SAMPLE: usize = 600;
 /// Share of the run's time that looking at the sample may take.
-const SHARE: f64 = 0.05;
+const SHARE: f64 = 0.1;
 /// Seconds of training between two looks, at least: nobody sees more.
 const BETWEEN: f64 = 2.0;
 

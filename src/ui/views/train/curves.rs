@@ -7,7 +7,7 @@ use crate::train::Report;
 use crate::ui::scope::Scope;
 use crate::ui::{theme, words};
 use egui::{Color32, RichText, TextStyle, Ui, vec2};
-use egui_plot::{Line, LineStyle, Plot, PlotPoints};
+use egui_plot::{GridInput, Line, LineStyle, Plot, PlotPoints, uniform_grid_spacer};
 use std::sync::Arc;
 
 /// One curve of a run: where its points are.
@@ -40,7 +40,8 @@ struct Curves {
     /// What it says.
     hint: &'static str,
     solid: Points,
-    dashed: Option<Points>,
+    /// What is dashed, in a word, and where it is.
+    dashed: Option<(&'static str, Points)>,
 }
 
 /// Of runs that compare views alone.
@@ -61,21 +62,25 @@ const CURVES: [Curves; 7] = [
         axis: Axis::Numbers,
         hint: "How surprised the model is by the hidden k-mers; lower is better. Dashed: on barcodes that are set aside",
         solid: |run| of_reports(run, |report| report.loss),
-        dashed: Some(|run| run.validations.iter().map(|known| [known.step as f64, known.loss]).collect()),
+        dashed: Some(("set aside", |run| {
+            run.validations.iter().map(|known| [known.step as f64, known.loss]).collect()
+        })),
     },
     Curves {
         title: "Named right",
         axis: Axis::Shares,
         hint: "Share of the hidden k-mers that the model names. Dashed: on barcodes that are set aside",
         solid: |run| of_reports(run, |report| report.accuracy),
-        dashed: Some(|run| run.validations.iter().map(|known| [known.step as f64, known.accuracy]).collect()),
+        dashed: Some(("set aside", |run| {
+            run.validations.iter().map(|known| [known.step as f64, known.accuracy]).collect()
+        })),
     },
     Curves {
         title: "Genus nearest",
         axis: Axis::Shares,
         hint: "Share of the sample whose nearest other specimen is of their genus. Dashed: the untrained model",
         solid: |run| run.genus.iter().map(|(step, genus)| [*step as f64, genus.accuracy]).collect(),
-        dashed: Some(untrained),
+        dashed: Some(("untrained", untrained)),
     },
     Curves {
         title: "Learning rate",
@@ -103,16 +108,20 @@ const CURVES: [Curves; 7] = [
         axis: Axis::Numbers,
         hint: "K-mers that the encoder reads. Dashed: the decoder's, which a masked autoencoder has",
         solid: |run| of_reports(run, |report| report.encoder_tokens_per_second),
-        dashed: Some(|run| match run.settings.objective {
+        dashed: Some(("decoder", |run| match run.settings.objective {
             crate::train::Objective::Mae => of_reports(run, |report| report.decoder_tokens_per_second),
             _ => Vec::new(),
-        }),
+        })),
     },
 ];
 /// Plots that stand before the maps of the sample.
 const BEFORE_MAPS: usize = 3;
 /// Cells beside each other.
 const COLUMNS: usize = 2;
+
+/// Lines of a grid, at most, from left to right and from bottom to top.
+const COLUMN_LINES: f64 = 5.0;
+const ROW_LINES: f64 = 4.0;
 
 /// A cell of the view.
 enum Cell {
@@ -153,7 +162,13 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>, maps: &mut Maps) {
 fn show_cell(ui: &mut Ui, scope: &mut Scope<'_>, maps: &mut Maps, cell: &Cell, height: f32) {
     match cell {
         Cell::Curves(curves) => {
-            ui.label(RichText::new(curves.title).strong()).on_hover_text(curves.hint);
+            ui.horizontal(|ui| {
+                ui.label(RichText::new(curves.title).strong()).on_hover_text(curves.hint);
+                if let Some((what, _)) = curves.dashed {
+                    let text = format!("dashed: {what}");
+                    ui.label(RichText::new(text).small().color(theme::tokens(ui).quiet));
+                }
+            });
             plot(ui, curves, &scope.session.training.runs, height);
         }
         Cell::Map(index) => {
@@ -173,6 +188,8 @@ fn plot(ui: &mut Ui, curves: &Curves, runs: &[Run], height: f32) {
         .height(height)
         .include_y(0.0)
         .grid_color(theme::tokens(ui).line)
+        .x_grid_spacer(uniform_grid_spacer(|input| few_lines(input, COLUMN_LINES)))
+        .y_grid_spacer(uniform_grid_spacer(|input| few_lines(input, ROW_LINES)))
         .y_axis_formatter(move |mark, _| axis.text(mark.value))
         .allow_scroll(false)
         .allow_drag(false)
@@ -186,8 +203,23 @@ fn plot(ui: &mut Ui, curves: &Curves, runs: &[Run], height: f32) {
 fn lines(curves: &Curves, run: &Run, colour: Color32) -> Vec<Line<'static>> {
     let line = |points: Points| Line::new(run.name.clone(), PlotPoints::from(points(run))).color(colour);
     let mut lines = vec![line(curves.solid)];
-    lines.extend(curves.dashed.map(|points| line(points).style(LineStyle::dashed_dense())));
+    lines.extend(curves.dashed.map(|(_, points)| line(points).style(LineStyle::dashed_dense())));
     lines
+}
+
+/// Steps of a grid of few lines, all of one kind.
+fn few_lines(input: GridInput, most: f64) -> [f64; 3] {
+    let (low, high) = input.bounds;
+    [round_step((high - low) / most); 3]
+}
+
+/// The smallest of 1, 2 and 5 times a power of ten that is not below `least`; 1 where that is no length.
+fn round_step(least: f64) -> f64 {
+    if !(least > 0.0 && least.is_finite()) {
+        return 1.0;
+    }
+    let power = 10f64.powf(least.log10().floor());
+    [1.0, 2.0, 5.0].into_iter().map(|times| times * power).find(|&step| step >= least).unwrap_or(10.0 * power)
 }
 
 fn of_reports(run: &Run, value: fn(&Report) -> f64) -> Vec<[f64; 2]> {
@@ -198,4 +230,25 @@ fn of_reports(run: &Run, value: fn(&Report) -> f64) -> Vec<[f64; 2]> {
 fn untrained(run: &Run) -> Vec<[f64; 2]> {
     let (Some((_, first)), Some((last, _))) = (run.genus.first(), run.genus.last()) else { return Vec::new() };
     vec![[0.0, first.accuracy], [*last as f64, first.accuracy]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_grid_have_round_numbers_and_are_few() {
+        let near = |found: f64, expected: f64| (found - expected).abs() < 1e-9 * expected;
+        for (least, expected) in [(0.9, 1.0), (1.1, 2.0), (2.5, 5.0), (7.0, 10.0), (0.0003, 0.0005), (170.0, 200.0)] {
+            assert!(near(round_step(least), expected), "{least}: {}", round_step(least));
+        }
+        assert_eq!([0.0, f64::NAN, f64::INFINITY].map(round_step), [1.0; 3]);
+    }
+
+    #[test]
+    fn values_beside_an_axis_are_short() {
+        assert_eq!([0.0, 0.05, 0.125, 1.0].map(|share| Axis::Shares.text(share)), ["0 %", "5 %", "12.5 %", "100 %"]);
+        assert_eq!([0.0, 2.5, 0.0001].map(|number| Axis::Numbers.text(number)), ["0", "2.5", "0.0001"]);
+        assert_eq!(Axis::Numbers.text(30_000.0), words::count(30_000));
+    }
 }

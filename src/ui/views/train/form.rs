@@ -211,7 +211,7 @@ fn learning(ui: &mut Ui, session: &Session, settings: &mut TrainSettings) {
         if settings.objective == Objective::Mlm {
             switch(ui, "frozen_mask", &mut settings.frozen_mask, true, "as it began");
         }
-        switch(ui, "random_offset", &mut settings.random_offset, !settings.register, "cut 0 to k-1 bases off");
+        switch(ui, "random_offset", &mut settings.random_offset, !settings.register, "0 to k-1 bases");
     });
 }
 
@@ -260,12 +260,12 @@ fn precision_name(precision: Precision) -> &'static str {
 fn begin_with(ui: &mut Ui, session: &Session, settings: &mut TrainSettings) {
     row(ui, "begin_with", |ui| {
         let chosen = match Path::new(&settings.begin_with) {
-            path if path.as_os_str().is_empty() => "Random weights".to_owned(),
+            path if path.as_os_str().is_empty() => "Random".to_owned(),
             path => words::file_in_folder(path),
         };
         let list = ComboBox::from_id_salt("begin with").width(theme::NAME_COLUMN).truncate().selected_text(chosen);
         let list = list.show_ui(ui, |ui| {
-            ui.selectable_value(&mut settings.begin_with, String::new(), "Random weights");
+            ui.selectable_value(&mut settings.begin_with, String::new(), "Random");
             for model in session.lab_models() {
                 if let ModelSource::File(path) = model.source {
                     let text = words::file_in_folder(&path);

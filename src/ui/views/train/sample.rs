@@ -103,6 +103,7 @@ fn title(ui: &mut Ui, run: &Run, index: usize, reading: &SampleReading) {
                 "Of the specimens that have a genus and another one of it in the sample, those whose nearest other specimen, by the \
                  cosine of the embeddings, is of their genus; 95 % interval by drawing species",
             );
+            let before = before.filter(|_| !reading.untrained);
             let untrained = before.map_or_else(String::new, |before| format!("untrained {}", in_words(&before)));
             ui.label(RichText::new(untrained).color(quiet))
                 .on_hover_text("The same model with its random first weights");

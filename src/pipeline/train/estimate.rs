@@ -197,6 +197,62 @@ fn timed<T, E: Into<PipelineError>>(work: impl FnOnce() -> Result<T, E>) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::simulate::{SimulationSettings, simulated_dataset};
+    use crate::pipeline::train::TrainSource;
+    use crate::progress::{Cancelled, Silent};
+    use crate::train::{Preset, Ratios, TrainChanges};
+    use std::path::Path;
+
+    fn request(folder: &Path, settings: TrainSettings) -> TrainRequest {
+        let simulated = SimulationSettings { specimens: 60, ..SimulationSettings::default() };
+        let dataset = simulated_dataset(&simulated, &Silent).unwrap();
+        TrainRequest {
+            source: TrainSource::Opened(Arc::new(dataset)),
+            folder: folder.join("run"),
+            settings: TrainSettings { k: 4, max_bases: 120, validation_share: 0.2, ..settings },
+            changes: TrainChanges::default(),
+            resume: false,
+            sample: None,
+        }
+    }
+
+    #[test]
+    fn every_run_is_estimated_with_its_own_batch_and_nothing_is_written() {
+        let home = tempfile::tempdir().unwrap();
+        let tiny = Preset::Tiny.settings();
+        let settings = TrainSettings { mask_ratio: Ratios(vec![0.25, 0.75]), minutes: 2.0, batch: 16, ..tiny.clone() };
+        let by_minutes = estimate(&request(home.path(), settings), &Silent).unwrap();
+        assert_eq!(by_minutes.iter().map(|run| run.mask_ratio).collect::<Vec<_>>(), [0.25, 0.75]);
+        for run in &by_minutes {
+            assert_eq!((run.training_seconds, run.barcodes_per_step, run.device.as_str()), (120.0, 16, "the CPU"));
+            assert!(run.validation_barcodes > 0 && run.memory_bytes.unwrap() > run.model_bytes, "{run:?}");
+            let weights = (run.parameters * size_of::<f32>()) as u64;
+            assert!((weights..weights + 100_000).contains(&run.model_bytes), "{run:?}");
+        }
+        // a pair of views is two barcodes of a step
+        let settings = TrainSettings { contrast: 1.0, minutes: 0.0, epochs: 3.0, batch: 10, accumulation: 2, ..tiny };
+        let in_pairs = &estimate(&request(home.path(), settings), &Silent).unwrap()[0];
+        assert_eq!(in_pairs.steps, (3.0 * 2.0 * in_pairs.barcodes as f64 / 20.0).ceil() as u64);
+        assert!(in_pairs.epochs >= 3.0 && in_pairs.timed_barcodes.is_multiple_of(2), "{in_pairs:?}");
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn settings_that_make_no_run_and_stops_are_told() {
+        let home = tempfile::tempdir().unwrap();
+        let wrong = request(home.path(), TrainSettings { batch: 0, ..Preset::Tiny.settings() });
+        assert!(estimate(&wrong, &Silent).unwrap_err().to_string().contains("batch"));
+        let stopped = estimate(&request(home.path(), Preset::Tiny.settings()), &Stopping);
+        assert!(matches!(stopped, Err(PipelineError::Cancelled(_))));
+    }
+
+    struct Stopping;
+
+    impl Observer for Stopping {
+        fn progress(&self, _: Progress) -> Result<(), Cancelled> {
+            Err(Cancelled)
+        }
+    }
 
     fn steps_of(barcodes: usize, seconds: f64) -> Timed {
         Timed {

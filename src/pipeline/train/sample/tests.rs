@@ -14,7 +14,11 @@ fn dataset(specimens: usize) -> Dataset {
     let kinds: Vec<Vec<u8>> = (0..4).map(|_| (0..90).map(|_| b"ACGT"[rng.random_range(0..4)]).collect()).collect();
     for row in 0..specimens {
         let mut sequence = kinds[row % 4].clone();
-        sequence.iter_mut().filter(|_| rng.random_bool(0.2)).for_each(|base| *base = b"ACGT"[rng.random_range(0..4)]);
+        for base in &mut sequence {
+            if rng.random_bool(0.2) {
+                *base = b"ACGT"[rng.random_range(0..4)];
+            }
+        }
         let genus = if row + 1 == specimens { "alone".to_owned() } else { format!("genus {}", row % 4) };
         let labels = if row % 9 == 4 { Vec::new() } else { vec![(Field::Genus, genus)] };
         builder.push(Record {
@@ -57,7 +61,7 @@ fn specimens_of_different_barcodes_with_a_genus_are_drawn_first_and_always_the_s
     let mut builder = DatasetBuilder::new("twins", Vec::new());
     for (row, genus) in [None, Some("A"), None, Some("B"), None].into_iter().enumerate() {
         // the first two share a barcode, of which the second one has a genus
-        let sequence = [b"ACGTACGT".to_vec(), vec![b"ACGT"[row % 4]; 4 + row]].swap_remove(usize::from(row > 1));
+        let sequence = if row < 2 { b"ACGTACGT".to_vec() } else { vec![b"ACGT"[row % 4]; 4 + row] };
         let labels = genus.map(|genus| (Field::Genus, genus.to_owned()));
         builder.push(Record {
             id: row.to_string(),

@@ -183,13 +183,17 @@ fn plot(ui: &mut Ui, curves: &Curves, runs: &[Run], height: f32) {
     let shown = runs.iter().enumerate().filter(|(_, run)| run.shown);
     let lines: Vec<Line<'_>> = shown.flat_map(|(index, run)| lines(curves, run, colour(ui, index))).collect();
     let axis = curves.axis;
+    let last = runs.iter().filter(|run| run.shown).filter_map(|run| run.reports.last()).map(|report| report.step).max();
     let plot = Plot::new(curves.title)
         .width(ui.available_width())
         .height(height)
         .include_y(0.0)
+        // one width for all plots
+        .include_x(0.0)
+        .include_x(last.unwrap_or(1) as f64)
         .grid_color(theme::tokens(ui).line)
-        .x_grid_spacer(uniform_grid_spacer(|input| few_lines(input, COLUMN_LINES)))
-        .y_grid_spacer(uniform_grid_spacer(|input| few_lines(input, ROW_LINES)))
+        .x_grid_spacer(uniform_grid_spacer(|input| few_lines(&input, COLUMN_LINES)))
+        .y_grid_spacer(uniform_grid_spacer(|input| few_lines(&input, ROW_LINES)))
         .y_axis_formatter(move |mark, _| axis.text(mark.value))
         .allow_scroll(false)
         .allow_drag(false)
@@ -208,7 +212,7 @@ fn lines(curves: &Curves, run: &Run, colour: Color32) -> Vec<Line<'static>> {
 }
 
 /// Steps of a grid of few lines, all of one kind.
-fn few_lines(input: GridInput, most: f64) -> [f64; 3] {
+fn few_lines(input: &GridInput, most: f64) -> [f64; 3] {
     let (low, high) = input.bounds;
     [round_step((high - low) / most); 3]
 }

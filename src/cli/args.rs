@@ -367,8 +367,11 @@ pub struct TrainArguments {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The folder of the run: run.safetensors to go on from, best.safetensors and model.safetensors to use
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "estimate")]
+    pub out: Option<PathBuf>,
+    /// Say what the run will take (weights, file, memory, time), from a few timed steps, and begin nothing
+    #[arg(long, conflicts_with = "resume")]
+    pub estimate: bool,
     /// Go on with the run in the folder, to the same bits; length, rates and the like may be changed
     #[arg(long)]
     pub resume: bool,

@@ -1,4 +1,4 @@
-//! Long work off the window's thread: one heavy slot, progress, cancellation, panics as errors.
+//! Long work off the window's thread: one heavy slot, turns among all that use every core, progress, cancellation, panics as errors.
 //!
 //! | road | what travels | how |
 //! |---|---|---|
@@ -12,6 +12,7 @@ mod export;
 mod lab;
 mod runner;
 mod task;
+mod turns;
 mod waker;
 mod work;
 

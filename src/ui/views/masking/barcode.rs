@@ -29,16 +29,7 @@ impl Layout {
         let line = ui.text_style_height(&TextStyle::Monospace) + 2.0 * theme::HAIRLINE;
         let per_row = (((ui.available_width() + theme::GRID) / (k as f32 * letter + theme::GRID)) as usize).max(1);
         let first_base = found.tokens.first().map_or(0, |token| token.first_base);
-        Self {
-            origin: Pos2::ZERO,
-            font,
-            letter,
-            line,
-            k,
-            per_row,
-            first_base,
-            tokens: found.tokens.len(),
-        }
+        Self { origin: Pos2::ZERO, font, letter, line, k, per_row, first_base, tokens: found.tokens.len() }
     }
 
     fn row_height(&self) -> f32 {

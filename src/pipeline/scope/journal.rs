@@ -64,7 +64,7 @@ impl ScopeFile {
     /// [`ScopeError`] when it cannot be kept.
     pub fn append(&self, kind: &str, decision: &impl Serialize) -> Result<i64, ScopeError> {
         let payload = super::parts::to_json(self.path(), kind, decision)?;
-        self.append_line(kind, payload, None)
+        self.append_line(kind, &payload, None)
     }
 
     /// Takes a decision back, or puts it back.
@@ -76,10 +76,10 @@ impl ScopeFile {
             let why = format!("there is no decision {entry} to undo or redo");
             return Err(ScopeError::NoDecision { path: self.path().to_owned(), why });
         }
-        self.append_line(if undone { UNDO } else { REDO }, String::new(), Some(entry)).map(drop)
+        self.append_line(if undone { UNDO } else { REDO }, "", Some(entry)).map(drop)
     }
 
-    fn append_line(&self, kind: &str, payload: String, entry: Option<i64>) -> Result<i64, ScopeError> {
+    fn append_line(&self, kind: &str, payload: &str, entry: Option<i64>) -> Result<i64, ScopeError> {
         let mut connection = self.connection();
         let mut append = || -> rusqlite::Result<i64> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -94,7 +94,7 @@ impl ScopeFile {
                 id: last + 1,
                 time: now_secs(),
                 kind: kind.to_owned(),
-                payload: payload.clone(),
+                payload: payload.to_owned(),
                 entry,
                 hash: [0; 32],
             };

@@ -25,6 +25,8 @@ mod results;
 mod schema;
 mod sources;
 mod specimens;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{Comparison, Difference, compare};
 pub use decision::{Decision, DecisionKind, final_labels};

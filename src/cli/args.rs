@@ -1,8 +1,10 @@
 //! What can be said on the command line. The doc comments are the help text.
 
 mod lab;
+mod session;
 
 pub(super) use lab::{CompareArguments, MaskingArguments, ReconstructArguments};
+pub(super) use session::{CreateArguments, SessionCommand};
 
 use crate::data::reading::{Layers, TransformKind};
 use crate::data::taxonomy::Field;
@@ -147,6 +149,9 @@ pub enum Command {
     Simulate(SimulateArguments),
     /// Show the whole job on simulated barcodes, as a report with pictures
     Demo(DemoArguments),
+    /// Keep work in one file, look into it, compare it with another
+    #[command(subcommand)]
+    Session(SessionCommand),
     /// Look after the kept embeddings
     #[command(subcommand)]
     Cache(CacheCommand),

@@ -16,9 +16,10 @@ mod turns;
 mod waker;
 mod work;
 
+pub use crate::pipeline::opened::Opened;
 pub use error::{JobError, WorkError};
 pub use export::{Chosen, ColouredMap, Export, LabExport};
 pub use lab::{AlongBarcode, LabOutput, LabTask, MaskedReadings, ModelSource, TwoMaps};
 pub use runner::{Event, JobId, Kind, Live, Reporter, Runner};
-pub use task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task, TrainNews};
+pub use task::{Against, Closest, ColumnQuestion, Near, Output, Task, TrainNews};
 pub use work::{Workshop, WorkshopOptions};

@@ -5,30 +5,20 @@ use super::lab::{LabOutput, LabTask};
 use super::runner::Kind;
 use crate::data::dataset::Dataset;
 use crate::data::frame::FrameCheck;
-use crate::data::import::{ColumnMapping, ImportReport};
+use crate::data::import::ColumnMapping;
 use crate::key::ModelId;
 use crate::model::ModelInfo;
 use crate::pipeline::Method;
 use crate::pipeline::classify::{Classification, ClassifySettings};
 use crate::pipeline::cluster::{ClusterSettings, Clustering};
 use crate::pipeline::embed::Embedded;
+use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSettings, Projection};
 use crate::pipeline::train::{Estimate, RunFacts, SampleReading, TrainOutcome, TrainRequest};
 use crate::seed::Seed;
 use crate::train::{Report, Validation};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// A file that was opened.
-#[derive(Debug)]
-pub struct Opened {
-    /// Where it came from; empty for the demo.
-    pub paths: Vec<PathBuf>,
-    /// The specimens.
-    pub dataset: Arc<Dataset>,
-    /// What the reader found.
-    pub report: ImportReport,
-}
 
 /// A table whose columns have to be named before it can be read.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,13 +33,6 @@ pub struct ColumnQuestion {
     pub sample: Vec<Vec<String>>,
     /// What the columns seem to be.
     pub guess: ColumnMapping,
-}
-
-impl Opened {
-    /// Whether the specimens are made up: the demo is no file of the user's.
-    pub fn is_simulated(&self) -> bool {
-        self.paths.is_empty()
-    }
 }
 
 impl ColumnQuestion {

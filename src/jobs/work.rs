@@ -2,7 +2,7 @@
 
 use super::error::WorkError;
 use super::runner::Reporter;
-use super::task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task, TrainNews};
+use super::task::{Against, Closest, ColumnQuestion, Near, Output, Task, TrainNews};
 use crate::analysis::alignment::Aligner;
 use crate::analysis::kmer::KmerCounts;
 use crate::analysis::knn::{VectorSource, nearest};
@@ -18,6 +18,7 @@ use crate::pipeline::classify::{Classification, ClassifySettings, classify, leav
 use crate::pipeline::cluster::cluster;
 use crate::pipeline::embed::{EmbedSettings, Embedded, apply_transform, embed, fit_transform};
 use crate::pipeline::likeness::Reference;
+use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSource, project};
 use crate::pipeline::train::{RunFacts, SampleReading, TrainObserver, TrainRequest, discard, estimate, train};
 use crate::pipeline::{Method, PipelineError, Side};

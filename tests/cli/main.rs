@@ -6,6 +6,7 @@ mod cache;
 mod contract;
 mod interrupt;
 mod lab;
+mod session;
 mod support;
 #[cfg(unix)]
 mod train;

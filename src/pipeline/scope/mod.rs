@@ -39,6 +39,7 @@ use super::opened::Opened;
 use super::provenance::{COMMIT, VERSION};
 use crate::data::dataset::Dataset;
 use crate::data::import::ImportOptions;
+use crate::files::temporary_beside;
 use crate::key::ContentHash;
 use lock::WriteLock;
 use rusqlite::{Connection, TransactionBehavior};
@@ -87,12 +88,7 @@ impl ScopeFile {
             return Err(ScopeError::Exists { path: path.to_owned() });
         }
         let unreachable = |source| ScopeError::Unreachable { path: path.to_owned(), source };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".barcodescope-").suffix(".unfinished");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let unfinished = builder.tempfile_in(folder).map_err(unreachable)?.into_temp_path();
+        let unfinished = temporary_beside(path).map_err(unreachable)?.into_temp_path();
         write_all(&unfinished, path, opened, reading, results)?;
         unfinished.persist_noclobber(path).map_err(|error| match error.error.kind() {
             std::io::ErrorKind::AlreadyExists => ScopeError::Exists { path: path.to_owned() },

@@ -1,6 +1,6 @@
 //! Two sessions side by side: specimens, barcodes, labels after all decisions.
 
-use super::{Decision, Entry, ScopeError, ScopeFile, final_labels};
+use super::{Decision, Entry, ScopeError, ScopeFile, final_labels, label_in_force};
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use serde::Serialize;
@@ -42,8 +42,7 @@ pub fn compare(first: &ScopeFile, second: &ScopeFile) -> Result<Comparison, Scop
     let (first_decisions, second_decisions) = (first.all::<Decision>()?, second.all::<Decision>()?);
     let labels = [final_labels(&first_decisions), final_labels(&second_decisions)];
     let label = |side: usize, dataset: &Dataset, row: usize, field: Field| -> Option<String> {
-        let decided = labels[side].get(&(dataset.id(row), field));
-        decided.map_or_else(|| dataset.label(row, field), |&label| label).map(str::to_owned)
+        label_in_force(&labels[side], dataset, row, field).map(str::to_owned)
     };
     let mut comparison = Comparison {
         only_second: ids_missing_in(&second_data, &first_data),

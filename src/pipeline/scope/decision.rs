@@ -49,7 +49,7 @@ pub struct Decision {
     /// The label that it is about.
     #[serde(default)]
     pub field: Option<Field>,
-    /// What the label was, as the specimens of the session and the decisions before have it.
+    /// What the label was, as the specimens of the session and the decisions before have it; filled in when it is kept.
     #[serde(default)]
     pub old: Option<String>,
     /// What it becomes; the tag, where it is one.
@@ -64,19 +64,28 @@ pub struct Decision {
 }
 
 impl ScopeFile {
-    /// Keeps a decision about one of the specimens; answers its number once it is on the disk.
+    /// Keeps a decision about one of the specimens, with the label that it finds; answers its number once it is on the disk.
     ///
     /// # Errors
-    /// [`ScopeError::NoDecision`] for a specimen that is not there or a relabelling without a rank, and when it cannot be kept.
+    /// [`ScopeError::NoDecision`] for a specimen that is not there, a relabelling without a rank, and an old label that is not
+    /// the one in force, so that nobody decides about a label that another has changed; and when it cannot be kept.
     pub fn decide(&self, dataset: &Dataset, decision: &Decision) -> Result<i64, ScopeError> {
         let refuse = |why: String| ScopeError::NoDecision { path: self.path().to_owned(), why };
-        if dataset.row_of(&decision.specimen).is_none() {
-            return Err(refuse(format!("there is no specimen '{}'", decision.specimen)));
-        }
+        let specimen = &decision.specimen;
+        let Some(row) = dataset.row_of(specimen) else {
+            return Err(refuse(format!("there is no specimen '{specimen}'")));
+        };
         if decision.kind == DecisionKind::Relabel && decision.field.is_none() {
             return Err(refuse("a relabelling needs a field, such as species".to_owned()));
         }
-        self.append(decision.kind.key(), decision)
+        let before = self.all::<Decision>()?;
+        let labels = final_labels(&before);
+        let old = decision.field.and_then(|field| label_in_force(&labels, dataset, row, field));
+        if let Some(expected) = decision.old.as_deref().filter(|&expected| old != Some(expected)) {
+            let found = old.unwrap_or("none");
+            return Err(refuse(format!("the label of {specimen} is '{found}', not '{expected}' as the decision says")));
+        }
+        self.append(decision.kind.key(), &Decision { old: old.map(str::to_owned), ..decision.clone() })
     }
 
     /// Every decision about a specimen, the earliest first, with those that were taken back.
@@ -90,10 +99,23 @@ impl ScopeFile {
     }
 }
 
-/// The labels that the relabellings in force leave: by specimen and rank, `None` where a label was taken away.
-pub fn final_labels(decisions: &[Entry<Decision>]) -> HashMap<(&str, Field), Option<&str>> {
+/// Labels that relabellings leave: by specimen and rank, `None` where a label was taken away.
+pub type DecidedLabels<'a> = HashMap<(&'a str, Field), Option<&'a str>>;
+
+/// The labels that the relabellings in force leave.
+pub fn final_labels(decisions: &[Entry<Decision>]) -> DecidedLabels<'_> {
     let in_force = decisions.iter().filter(|entry| !entry.undone && entry.value.kind == DecisionKind::Relabel);
     in_force
         .filter_map(|Entry { value, .. }| Some(((value.specimen.as_str(), value.field?), value.new.as_deref())))
         .collect()
+}
+
+/// The label of a specimen: the one decided, or else the one that was read.
+pub fn label_in_force<'a>(
+    decided: &DecidedLabels<'a>,
+    dataset: &'a Dataset,
+    row: usize,
+    field: Field,
+) -> Option<&'a str> {
+    decided.get(&(dataset.id(row), field)).map_or_else(|| dataset.label(row, field), |&label| label)
 }

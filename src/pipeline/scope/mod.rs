@@ -29,7 +29,7 @@ mod specimens;
 mod tests;
 
 pub use compare::{Comparison, Difference, compare};
-pub use decision::{Decision, DecisionKind, final_labels};
+pub use decision::{DecidedLabels, Decision, DecisionKind, final_labels, label_in_force};
 pub use error::ScopeError;
 pub use journal::Entry;
 pub use results::{KeptResult, ResultName, ResultValue};

@@ -213,6 +213,37 @@ fn decisions_in_force_say_what_a_label_is() {
 }
 
 #[test]
+fn a_decision_keeps_the_label_that_it_found_and_is_refused_where_that_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = opened(&IDS);
+    let path = folder.path().join("work.scope");
+    let file = ScopeFile::create(&path, &opened, &ImportOptions::default(), &[]).unwrap();
+    let decide = |specimen: &str, old: Option<&str>, new: &str| {
+        let decision = Decision {
+            kind: DecisionKind::Relabel,
+            specimen: specimen.to_owned(),
+            field: Some(Field::Genus),
+            old: old.map(str::to_owned),
+            new: Some(new.to_owned()),
+            who: String::new(),
+            reason: String::new(),
+        };
+        file.decide(&opened.dataset, &decision)
+    };
+    decide("a", None, "X").unwrap();
+    decide("a", Some("X"), "Y").unwrap();
+    decide("b", None, "Z").unwrap();
+    for (specimen, claimed, found) in [("a", "Genus0", "'Y'"), ("a", "X", "'Y'"), ("c", "Genus0", "'Genus2'")] {
+        let said = decide(specimen, Some(claimed), "W").unwrap_err().to_string();
+        assert!(said.contains(found) && said.contains(claimed), "{said}");
+    }
+    file.set_undone(2, true).unwrap();
+    decide("a", Some("X"), "V").unwrap();
+    let olds: Vec<_> = file.all::<Decision>().unwrap().into_iter().map(|entry| entry.value.old).collect();
+    assert_eq!(olds, [Some("Genus0".to_owned()), Some("X".to_owned()), None, Some("X".to_owned())]);
+}
+
+#[test]
 fn bytes_of_a_result_that_are_cut_or_lengthened_are_refused() {
     let opened = opened(&IDS);
     let path = Path::new("work.scope");

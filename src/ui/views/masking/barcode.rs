@@ -9,6 +9,8 @@ use egui::{
 
 /// Lines of text of a row of k-mers: bases, guesses, amino acids.
 const LINES: f32 = 3.0;
+/// Size of a changed amino acid's letters: three of them are as wide as their codon, and the next codon may change, too.
+const CHANGED: f32 = 0.8;
 
 /// Where everything is drawn.
 struct Layout {
@@ -83,6 +85,7 @@ pub(super) fn show(ui: &mut Ui, found: &Reconstruction, k: usize, chosen: Option
             }
         }
     }
+    let changed = FontId { size: CHANGED * layout.font.size, ..layout.font.clone() };
     for codon in &found.codons {
         // the letter stands below the middle base of its codon
         let Some(place) = layout
@@ -92,12 +95,12 @@ pub(super) fn show(ui: &mut Ui, found: &Reconstruction, k: usize, chosen: Option
             continue;
         };
         let at = place + vec2(layout.letter / 2.0, 2.0 * layout.line);
-        let (text, colour) = if codon.amino_acid == codon.guessed {
-            (codon.amino_acid.to_string(), tokens.quiet)
+        let (text, font, colour) = if codon.amino_acid == codon.guessed {
+            (codon.amino_acid.to_string(), &layout.font, tokens.quiet)
         } else {
-            (format!("{}>{}", codon.amino_acid, codon.guessed), tokens.wrong)
+            (format!("{}>{}", codon.amino_acid, codon.guessed), &changed, tokens.wrong)
         };
-        ui.painter().text(at, Align2::CENTER_TOP, text, layout.font.clone(), colour);
+        ui.painter().text(at, Align2::CENTER_TOP, text, font.clone(), colour);
     }
     clicked
 }

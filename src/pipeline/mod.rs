@@ -18,6 +18,7 @@ pub mod opened;
 pub mod overlay;
 pub mod project;
 pub mod provenance;
+pub mod recommend;
 pub mod reconstruct;
 pub mod scope;
 pub mod side;

@@ -6,6 +6,7 @@ pub mod clusters;
 pub mod confusion;
 pub mod dataset;
 pub mod masking;
+mod recommendation;
 pub mod train;
 pub mod welcome;
 

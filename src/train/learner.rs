@@ -10,7 +10,7 @@ use super::network::{Batch, Drops, Layout, Network, Outcome};
 use super::optimizer::{AdamW, clip_factor, norm_of};
 use super::schedule::Rates;
 use super::settings::CheckedSettings;
-use crate::model::{DeviceChoice, ModelError, Precision, gpu};
+use crate::model::{ModelError, Precision, gpu};
 use candle_core::{DType, Device};
 use std::borrow::Cow;
 
@@ -63,13 +63,6 @@ impl Learner {
             ModelError::Device(format!("training cannot run on {}: {why}; take another device", asked.device))
         })?;
         match found {
-            // views are compared by the network on the CPU alone
-            Some(_) if settings.contrasts() && asked.device != DeviceChoice::Auto => {
-                let what =
-                    format!("views are compared on the CPU only, not on {}; train with --device cpu", asked.device);
-                Err(ModelError::Device(what).into())
-            }
-            Some(_) if settings.contrasts() => Ok(Self::Cpu(Box::new(CpuLearner::new(settings)))),
             Some(device) => Self::on(&device, settings),
             None if asked.precision == Precision::F32 => Ok(Self::Cpu(Box::new(CpuLearner::new(settings)))),
             None => {

@@ -63,8 +63,10 @@ fn run(trainer: &mut Trainer, steps: usize) {
 
 #[test]
 fn runs_by_candle_report_what_runs_on_the_cpu_report() {
-    for objective in [Objective::Mae, Objective::Mlm, Objective::Causal] {
-        let settings = settings(TrainSettings { objective, random_share: 0.1, masked_weight: 0.9, ..tiny() });
+    let kinds = [(Objective::Mae, 0.0), (Objective::Mlm, 0.0), (Objective::Causal, 0.0), (Objective::Mae, 0.5)];
+    for (objective, contrast) in kinds {
+        let changes = TrainSettings { objective, contrast, random_share: 0.1, masked_weight: 0.9, ..tiny() };
+        let settings = settings(changes);
         let mut on_cpu = Trainer::new(settings.clone(), corpus(&settings)).unwrap();
         let mut by_candle = by_candle(&settings);
         assert_eq!(on_cpu.parameters(), by_candle.parameters());
@@ -81,6 +83,10 @@ fn runs_by_candle_report_what_runs_on_the_cpu_report() {
                 (expected.step, expected.epoch, expected.learning_rate)
             );
             assert!((found.accuracy - expected.accuracy).abs() < 0.02);
+            assert_eq!(found.contrast_loss.is_some(), contrast > 0.0);
+            let contrasts = (found.contrast_loss.unwrap_or(1.0), expected.contrast_loss.unwrap_or(1.0));
+            assert!((contrasts.0 / contrasts.1 - 1.0).abs() < 1e-2, "{contrasts:?}");
+            assert_eq!(found.partners_found.map(|found| found > 0.0), expected.partners_found.map(|found| found > 0.0));
         }
         for (expected, found) in expected.validations.iter().zip(&found.validations) {
             assert!((found.loss / expected.loss - 1.0).abs() < 1e-4, "{objective}: {found:?} {expected:?}");

@@ -39,6 +39,12 @@ impl Matches {
 }
 
 impl Pairs {
+    /// Whether `other` is its partner or held against `view`.
+    pub(super) fn counts(&self, view: usize, other: usize) -> bool {
+        let group = self.groups[view];
+        other == view ^ 1 || (other != view && (group.is_none() || self.groups[other] != group))
+    }
+
     /// The loss of hidden states `[N, width]`, whose rows belong to `sequences`. With `gradient`, that at the hidden states is
     /// added to it.
     pub(super) fn run(
@@ -76,9 +82,7 @@ impl Pairs {
     /// Cross-entropy of one view with its partner; its row of cosines becomes the loss's gradient at them.
     fn score(&self, view: usize, row: &mut [f32], matches: &mut Matches) {
         let partner = view ^ 1;
-        let group = self.groups[view];
-        let counts =
-            |other: usize| other == partner || (other != view && (group.is_none() || self.groups[other] != group));
+        let counts = |other: usize| self.counts(view, other);
         let nearest = (0..row.len()).filter(|&other| counts(other)).max_by(|&a, &b| row[a].total_cmp(&row[b]));
         matches.found += usize::from(nearest == Some(partner));
         let largest = nearest.map_or(0.0, |nearest| row[nearest]);

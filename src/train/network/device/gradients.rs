@@ -11,7 +11,7 @@ const MOST_IDS: usize = 1 << 26;
 
 /// Puts a value that was computed without a gradient in the place of an operation on `x`; `backward` answers the gradient at `x`
 /// from that at the value.
-fn with_gradient<F>(x: &Tensor, value: &Tensor, backward: F) -> Result<Tensor>
+pub(super) fn with_gradient<F>(x: &Tensor, value: &Tensor, backward: F) -> Result<Tensor>
 where
     F: Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
 {

@@ -5,6 +5,7 @@
 //! | sequences side by side, padded to the longest one | `padded` |
 //! | forward pass; candle finds the gradient | `pass`, `bert` |
 //! | operations that get a gradient of their own | `gradients` |
+//! | views compared with one another | `contrast` |
 //! | dropout | `dropout` |
 //! | AdamW | `optimizer` |
 //!
@@ -14,6 +15,7 @@
 //! PyTorch's autocast does.
 
 mod bert;
+mod contrast;
 mod dropout;
 mod gradients;
 mod optimizer;
@@ -22,9 +24,8 @@ mod pass;
 #[cfg(test)]
 mod tests;
 
-use super::contrast::Matches;
 use super::parameters::{Entry, Layout, NetworkSpans};
-use super::{Architecture, Batch, Drops, Outcome};
+use super::{Architecture, Batch, Drops, Matches, Outcome};
 use crate::train::schedule::Rates;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -51,7 +52,7 @@ pub(crate) struct DeviceLearner {
     gradient: Option<Tensor>,
     /// Length of the last step's gradient.
     norm: Option<Tensor>,
-    /// Loss and right answers of the passes since the last reading, `[2]` each.
+    /// What the passes since the last reading gave, `[4]` each: see [`pass::Measured`].
     pending: Vec<Tensor>,
     /// What was read of them, and what is known without the device.
     outcome: Outcome,
@@ -113,35 +114,32 @@ impl DeviceLearner {
 
     /// Adds the gradient of a batch to that of the next step.
     pub(crate) fn learn(&mut self, batch: &Batch, drops: &Drops) -> Result<()> {
-        if batch.targets.is_empty() {
+        if is_nothing(batch) {
             return Ok(());
         }
         dropout::seed(&self.device, drops)?;
         let leaves = self.leaves.iter().map(|leaf| leaf.as_tensor().clone());
-        let (loss, right) = self.pass(leaves).run(batch, drops)?;
-        let gradient = self.flat(&loss.backward()?)?;
+        let measured = self.pass(leaves).run(batch, drops)?;
+        let gradient = self.flat(&(&measured.loss + &measured.contrast)?.backward()?)?;
         self.gradient = Some(match self.gradient.take() {
             Some(before) => (before + gradient)?,
             None => gradient,
         });
-        self.pending.push(Tensor::stack(&[loss.detach(), right], 0)?);
-        self.outcome.scored += batch.targets.iter().filter(|target| target.scored).count();
+        self.pending.push(measured.row()?);
+        self.outcome.add(counts_of(batch));
         if self.pending.len() >= MOST_PENDING { self.settle() } else { Ok(()) }
     }
 
     /// Loss of a batch, without dropout.
     pub(crate) fn examine(&self, batch: &Batch) -> Result<Outcome> {
-        if batch.targets.is_empty() {
+        if is_nothing(batch) {
             return Ok(Outcome::default());
         }
         let leaves = self.leaves.iter().map(Var::as_detached_tensor);
-        let (loss, right) = self.pass(leaves).run(batch, &Drops::default())?;
-        Ok(Outcome {
-            loss: f64::from(loss.to_scalar::<f32>()?),
-            right: right.to_scalar::<f32>()? as usize,
-            scored: batch.targets.iter().filter(|target| target.scored).count(),
-            matches: Matches::default(),
-        })
+        let measured = self.pass(leaves).run(batch, &Drops::default())?;
+        let mut outcome = counts_of(batch);
+        outcome.add(outcome_of(&measured.row()?.to_vec1()?));
+        Ok(outcome)
     }
 
     /// Moves the weights against the gradient, which is shortened to `clip` where it is longer; 0: it never is.
@@ -172,8 +170,7 @@ impl DeviceLearner {
     fn settle(&mut self) -> Result<()> {
         if !self.pending.is_empty() {
             for pass in Tensor::stack(&self.pending, 0)?.to_vec2::<f32>()? {
-                self.outcome.loss += f64::from(pass[0]);
-                self.outcome.right += pass[1] as usize;
+                self.outcome.add(outcome_of(&pass));
             }
             self.pending.clear();
         }
@@ -228,6 +225,31 @@ impl DeviceLearner {
         let mut keep = vec![1f32; self.architecture.vocabulary];
         keep[self.architecture.mask as usize] = 0.0;
         Tensor::from_vec(keep, (self.architecture.vocabulary, 1), &self.device)
+    }
+}
+
+/// Whether a batch has nothing to learn from.
+fn is_nothing(batch: &Batch) -> bool {
+    batch.targets.is_empty() && batch.pairs.is_none()
+}
+
+/// What is known of a batch without the device.
+fn counts_of(batch: &Batch) -> Outcome {
+    let views = batch.pairs.as_ref().map_or(0, |pairs| pairs.groups.len());
+    Outcome {
+        scored: batch.targets.iter().filter(|target| target.scored).count(),
+        matches: Matches { views, ..Matches::default() },
+        ..Outcome::default()
+    }
+}
+
+/// What the device has of a pass: see [`pass::Measured`].
+fn outcome_of(row: &[f32]) -> Outcome {
+    Outcome {
+        loss: f64::from(row[0]),
+        right: row[1] as usize,
+        matches: Matches { loss: f64::from(row[2]), found: row[3] as usize, views: 0 },
+        scored: 0,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::train::network::Places;
 use candle_core::{Device, Result, Tensor};
 
 /// Added to the score of what a token does not see; finite, so that a sequence of padding alone has weights too.
-const UNSEEN: f32 = -1e9;
+pub(super) const UNSEEN: f32 = -1e9;
 
 /// The padded places of packed sequences.
 #[derive(Debug)]
@@ -57,6 +57,14 @@ impl Padded {
     pub(super) fn spread(&self, values: &[u32], device: &Device) -> Result<Tensor> {
         let spread: Vec<u32> = self.packed.iter().map(|row| row.map_or(0, |row| values[row])).collect();
         Tensor::from_vec(spread, self.packed.len(), device)
+    }
+
+    /// For every sequence the share of each of its rows in their mean, and 0 for padding, `[B, 1, L]`.
+    pub(super) fn means(&self, device: &Device) -> Result<Tensor> {
+        let (sequences, longest) = self.shape();
+        let share = |at: usize, length: usize| if at < length { 1.0 / length as f32 } else { 0.0 };
+        let shares = self.lengths.iter().flat_map(|&length| (0..longest).map(move |at| share(at, length)));
+        Tensor::from_vec(shares.collect(), (sequences, 1, longest), device)
     }
 
     /// What is added to the scores of the tokens, so that padding is not seen and, in a causal network, nor is what comes later.

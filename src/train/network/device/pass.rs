@@ -1,6 +1,7 @@
 //! One pass through the network: from a batch to its loss.
 
 use super::bert::Bert;
+use super::contrast::compare;
 use super::dropout::drop_rows;
 use super::gradients::{Choice, cross_entropy, normal, rows_of_table};
 use super::padded::Padded;
@@ -21,9 +22,28 @@ pub(super) struct Pass<'a> {
     pub(super) products: DType,
 }
 
+/// What a pass gave, as numbers on the device.
+pub(super) struct Measured {
+    /// Sum of the weighted cross-entropies of the targets.
+    pub(super) loss: Tensor,
+    /// Targets that were named rightly.
+    pub(super) right: Tensor,
+    /// The loss of the views that were compared; 0 where none were.
+    pub(super) contrast: Tensor,
+    /// Views whose nearest other one was their partner.
+    pub(super) found: Tensor,
+}
+
+impl Measured {
+    /// All four, `[4]`.
+    pub(super) fn row(&self) -> Result<Tensor> {
+        Tensor::stack(&[self.loss.detach(), self.right.clone(), self.contrast.detach(), self.found.clone()], 0)
+    }
+}
+
 impl Pass<'_> {
-    /// Loss of a batch that has targets, and how many of them were named rightly, as numbers on the device.
-    pub(super) fn run(&self, batch: &Batch, drops: &Drops) -> Result<(Tensor, Tensor)> {
+    /// Runs a batch that has targets or views to compare.
+    pub(super) fn run(&self, batch: &Batch, drops: &Drops) -> Result<Measured> {
         let padded = Padded::new(&batch.places);
         let encoder = Bert {
             pass: self,
@@ -35,7 +55,13 @@ impl Pass<'_> {
         };
         let tokens = rows_of_table(self.leaf(WORDS_OF_ENCODER)?, &padded.spread(&batch.ids, self.device)?)?;
         let encoded = encoder.run(&tokens, &batch.places)?;
-        match (self.architecture.decoder, &batch.decoder) {
+        let nothing = || -> Result<_> { Ok((self.zero()?, self.zero()?)) };
+        let (contrast, found) = match &batch.pairs {
+            Some(pairs) => compare(pairs, &encoded, &padded)?,
+            None => nothing()?,
+        };
+        let (loss, right) = match (self.architecture.decoder, &batch.decoder) {
+            _ if batch.targets.is_empty() => nothing()?,
             (Some(shape), Some(rows)) => {
                 let of_decoder = Padded::new(&rows.places);
                 let input = self.decoder_input(&encoded, &padded, rows, &of_decoder)?;
@@ -48,10 +74,15 @@ impl Pass<'_> {
                     ..encoder
                 };
                 let decoded = decoder.run(&input, &rows.places)?;
-                self.loss("decoder.classifier", &decoded, &of_decoder, &batch.targets, drops)
+                self.loss("decoder.classifier", &decoded, &of_decoder, &batch.targets, drops)?
             }
-            _ => self.loss("classifier", &encoded, &padded, &batch.targets, drops),
-        }
+            _ => self.loss("classifier", &encoded, &padded, &batch.targets, drops)?,
+        };
+        Ok(Measured { loss, right, contrast, found })
+    }
+
+    fn zero(&self) -> Result<Tensor> {
+        Tensor::zeros((), DType::F32, self.device)
     }
 
     /// A tensor by its name in a checkpoint.

@@ -181,7 +181,7 @@ pub enum ModelCommand {
         #[arg(value_name = "M")]
         file: Option<PathBuf>,
     },
-    /// Write a model as safetensors with its JSON beside it
+    /// Write a model as safetensors with its JSON beside it; --register, --layers and --transform say how it reads from then on
     Convert {
         /// Checkpoint, folder or name
         #[arg(value_name = "M")]
@@ -189,6 +189,18 @@ pub enum ModelCommand {
         /// The safetensors file to write
         #[arg(value_name = "OUT.safetensors")]
         output: PathBuf,
+        /// Round the weights to 16 bits
+        #[arg(long)]
+        half: bool,
+        /// Leave out decoder and output layer, which guess masked k-mers
+        #[arg(long)]
+        encoder_only: bool,
+        /// What the new model is called [default: as before]
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Keep the record of training barcodes in this file beside the new one, for several models to share
+        #[arg(long, value_name = "FILE.seen")]
+        record: Option<String>,
     },
 }
 

@@ -24,7 +24,7 @@ mod places;
 mod random;
 pub(crate) mod vectors;
 
-pub use checkpoint::{Checkpoint, RunFile, Trained};
+pub use checkpoint::{Checkpoint, Repack, RunFile, Trained};
 pub use config::{CheckpointLayout, EncoderShape, ModelInfo, Objective, WeightKind};
 pub(crate) use device::gpu;
 pub use device::{DeviceChoice, Precision, device_note};

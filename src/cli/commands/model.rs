@@ -3,7 +3,8 @@
 use super::super::args::{Common, ModelCommand};
 use super::super::watch::Watch;
 use super::{CommandError, facts, print};
-use crate::model::{Checkpoint, ModelInfo};
+use crate::data::reading::ReadSettings;
+use crate::model::{Checkpoint, ModelInfo, Repack};
 use crate::progress::Observer;
 use std::fmt::Write;
 
@@ -17,7 +18,7 @@ pub(super) fn model(command: &ModelCommand, common: &Common, watch: &Watch) -> R
             let info = checkpoint.info();
             if common.json { facts(common, watch, info) } else { print(watch, &in_words(info)) }
         }
-        ModelCommand::Convert { file, output } => {
+        ModelCommand::Convert { file, output, half, encoder_only, name, record } => {
             if output.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("safetensors")) {
                 return Err(CommandError::Usage(format!("'{}' does not end in .safetensors", output.display())));
             }
@@ -25,7 +26,16 @@ pub(super) fn model(command: &ModelCommand, common: &Common, watch: &Watch) -> R
             for warning in &checkpoint.info().warnings {
                 watch.warn(warning);
             }
-            let settings = checkpoint.write(output)?;
+            let read = common.embed_settings();
+            let before = checkpoint.info().read;
+            let read = ReadSettings {
+                register: read.register.unwrap_or(before.register),
+                layers: read.layers.unwrap_or(before.layers),
+                transform: common.transform.unwrap_or(before.transform),
+            };
+            let wanted = Repack { name: name.clone(), half: *half, encoder_only: *encoder_only, read: Some(read) };
+            let checkpoint = checkpoint.repacked(&wanted);
+            let settings = checkpoint.write_with_record(output, record.as_deref())?;
             watch.remark(&format!("{} written, its settings in {}", output.display(), settings.display()));
             facts(common, watch, checkpoint.info())
         }

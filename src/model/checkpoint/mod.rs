@@ -17,6 +17,7 @@ mod huggingface;
 mod legacy;
 mod own;
 mod pickle;
+mod repack;
 mod safetensors;
 mod settings;
 mod source;
@@ -26,6 +27,7 @@ mod trained;
 
 pub(super) use assemble::model_id;
 pub(super) use head::{TRANSFORM as HEAD_TRANSFORM, WEIGHT as HEAD_WEIGHT};
+pub use repack::Repack;
 pub use trained::{RunFile, Trained};
 
 pub(super) use tensors::{StoredTensor, bert_tensors};
@@ -86,7 +88,9 @@ impl Checkpoint {
             Container::Safetensors => {
                 let settings = read_settings_beside(path)?;
                 let bytes = std::fs::read(path).map_err(io)?;
-                Self::from_safetensors(path, &bytes, settings, heads)
+                let record = settings.as_ref().and_then(|beside| beside.settings.seen.clone());
+                let checkpoint = Self::from_safetensors(path, &bytes, settings, heads)?;
+                checkpoint.with_record_beside(path, record)
             }
             Container::Archive => {
                 let settings = read_settings_beside(path)?;
@@ -124,7 +128,7 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// The starter model that is compiled into the program; see `models/MODELS.md`.
+    /// The model that is compiled into the program; see `models/MODELS.md`.
     pub fn bundled() -> Self {
         const WEIGHTS: &[u8] = include_bytes!("../../../models/starter_mae.safetensors");
         const SETTINGS: &str = include_str!("../../../models/starter_mae.json");
@@ -203,6 +207,29 @@ impl Checkpoint {
         let mut checkpoint = origin.assemble(&mut source, CheckpointLayout::Own, settings)?;
         checkpoint.seen = seen.map(Arc::new);
         Ok(checkpoint)
+    }
+
+    /// With the record of training barcodes that the settings name, a file beside the weights that several models may share.
+    fn with_record_beside(mut self, weights: &Path, record: Option<String>) -> Result<Self, ModelError> {
+        let Some(record) = record.filter(|_| self.seen.is_none()) else { return Ok(self) };
+        if Path::new(&record).file_name() != Some(record.as_ref()) {
+            let what = format!("the record of training barcodes must be a file beside the model, not '{record}'");
+            return Err(ModelError::Settings { path: weights.to_owned(), what });
+        }
+        let path = weights.with_file_name(&record);
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                let seen = SeenBarcodes::from_bytes(&bytes);
+                let seen = seen.map_err(|error| Problem::Damaged(error.to_string()).at(&path))?;
+                self.seen = Some(Arc::new(seen));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let missing = format!("the record of its training barcodes, {record}, is not beside it");
+                self.info.warnings.push(missing);
+            }
+            Err(source) => return Err(ModelError::Io { path, source }),
+        }
+        Ok(self)
     }
 
     fn from_torch<R: Read + Seek>(reader: R, length: u64, origin: &Origin<'_>) -> Result<Self, ModelError> {

@@ -19,13 +19,33 @@ impl Checkpoint {
     /// [`ModelError::Io`] where a file can't be written; nothing half-written stays. [`ModelError::Settings`] where the name
     /// does not end in `.safetensors`.
     pub fn write(&self, path: &Path) -> Result<PathBuf, ModelError> {
+        self.write_with_record(path, None)
+    }
+
+    /// The same with the record of training barcodes, where there is one, in a file of its own beside the weights, which models with
+    /// the same training barcodes may share.
+    ///
+    /// # Errors
+    /// As [`Self::write`]; [`ModelError::Settings`] too where `record` is no plain file name, or is the record of other barcodes.
+    pub fn write_with_record(&self, path: &Path, record: Option<&str>) -> Result<PathBuf, ModelError> {
         if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("safetensors")) {
             let what = "the name of the new file must end in .safetensors".to_owned();
             return Err(ModelError::Settings { path: path.to_owned(), what });
         }
-        let weights = to_bytes(&self.written(), &BTreeMap::new());
-        let settings =
-            serde_json::to_string_pretty(&self.settings(Some(&weights))).expect("a JSON value is written as JSON");
+        let record = record.filter(|_| self.seen.is_some());
+        if let Some(record) = record.filter(|&record| Path::new(record).file_name() != Some(record.as_ref())) {
+            let what = format!("the record of training barcodes must be a plain file name, not '{record}'");
+            return Err(ModelError::Settings { path: path.to_owned(), what });
+        }
+        let mut written = self.written();
+        written.retain(|tensor| record.is_none() || !tensor.is(SEEN_TENSOR));
+        let weights = to_bytes(&written, &BTreeMap::new());
+        let mut settings = self.settings(Some(&weights));
+        if let (Some(record), Some(seen), Some(map)) = (record, &self.seen, settings.as_object_mut()) {
+            map.insert("seen".to_owned(), record.into());
+            write_record(&path.with_file_name(record), &seen.to_bytes())?;
+        }
+        let settings = serde_json::to_string_pretty(&settings).expect("a JSON value is written as JSON");
         let settings_path = path.with_extension("json");
         write_whole(path, &weights)?;
         write_whole(&settings_path, settings.as_bytes())?;
@@ -69,6 +89,19 @@ impl Checkpoint {
             map.insert("sha256".to_owned(), ContentHash::of(weights).to_string().into());
         }
         settings
+    }
+}
+
+/// Writes a record of training barcodes where there is none yet; the models that share it have the same.
+fn write_record(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+    match std::fs::read(path) {
+        Ok(before) if before == bytes => Ok(()),
+        Ok(_) => {
+            let what = "holds the record of other training barcodes; name another file".to_owned();
+            Err(ModelError::Settings { path: path.to_owned(), what })
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => write_whole(path, bytes),
+        Err(source) => Err(ModelError::Io { path: path.to_owned(), source }),
     }
 }
 

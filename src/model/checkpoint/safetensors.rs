@@ -96,6 +96,11 @@ impl<'a> Written<'a> {
         Self { name, dtype, shape: tensor.shape.clone(), bytes: bytes.into() }
     }
 
+    /// Whether it is the tensor of this name.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
     /// Plain bytes.
     pub(super) fn bytes(name: &str, bytes: impl Into<Cow<'a, [u8]>>) -> Self {
         let bytes = bytes.into();

@@ -20,6 +20,8 @@ pub(super) struct Settings {
     pub(super) read: Option<ReadSettings>,
     pub(super) causal: Option<bool>,
     pub(super) sha256: Option<String>,
+    /// The file beside the weights that holds the record of the training barcodes.
+    pub(super) seen: Option<String>,
     /// Dimensions as claimed, by the name of the claim; the weights must agree.
     pub(super) claims: Vec<(&'static str, Dimension, usize)>,
     /// Everything else, kept for the reader.
@@ -52,6 +54,7 @@ struct OwnFile {
     read: Option<ReadSettings>,
     attention: Option<String>,
     sha256: Option<String>,
+    seen: Option<String>,
     #[serde(flatten)]
     rest: Map<String, Json>,
 }
@@ -80,6 +83,7 @@ impl Settings {
             read: file.read,
             causal: file.attention.as_deref().map(is_causal).transpose()?,
             sha256: file.sha256,
+            seen: file.seen,
             claims,
             training: file.rest.into_iter().collect(),
         })
@@ -165,6 +169,7 @@ impl Settings {
             read: self.read.or(other.read),
             causal: self.causal.or(other.causal),
             sha256: self.sha256.or(other.sha256),
+            seen: self.seen.or(other.seen),
             claims: self.claims.into_iter().chain(other.claims).collect(),
             training: other.training.into_iter().chain(self.training).collect(),
         }

@@ -163,6 +163,8 @@ pub(super) struct Packed {
     positions: Tensor,
     pooled: Vec<bool>,
     pub(super) sequences: Vec<Range<usize>>,
+    /// On other devices than the CPU: what each token counts in the mean of each sequence, `[B, N]`.
+    shares: Option<Tensor>,
 }
 
 impl Packed {
@@ -172,18 +174,39 @@ impl Packed {
             *end += given.ids.len();
             Some(start..*end)
         });
+        let sequences: Vec<Range<usize>> = sequences.collect();
+        let pooled: Vec<bool> = batch.iter().flat_map(|given| given.pooled.iter().copied()).collect();
         Ok(Self {
             ids: Tensor::from_iter(batch.iter().flat_map(|given| given.ids.iter().copied()), device)?,
             positions: Tensor::from_iter(batch.iter().flat_map(|given| given.positions.iter().copied()), device)?,
-            pooled: batch.iter().flat_map(|given| given.pooled.iter().copied()).collect(),
-            sequences: sequences.collect(),
+            shares: if device.is_cpu() { None } else { Some(shares(&sequences, &pooled, device)?) },
+            pooled,
+            sequences,
         })
     }
 }
 
+/// What each token counts in the mean of each sequence, `[B, N]`.
+fn shares(sequences: &[Range<usize>], pooled: &[bool], device: &Device) -> Result<Tensor> {
+    let mut shares = vec![0.0f32; sequences.len() * pooled.len()];
+    for (row, tokens) in shares.chunks_exact_mut(pooled.len().max(1)).zip(sequences) {
+        let counted = pooled[tokens.clone()].iter().filter(|&&counts| counts).count();
+        for at in tokens.clone().filter(|&at| pooled[at]) {
+            row[at] = 1.0 / counted as f32;
+        }
+    }
+    Tensor::from_vec(shares, (sequences.len(), pooled.len()), device)
+}
+
 /// The mean over each sequence's tokens that count.
 fn mean_pool<'a>(hidden: &Tensor, packed: &Packed, out: impl Iterator<Item = &'a mut [f32]>) -> Result<()> {
-    let hidden = hidden.to_dtype(DType::F32)?.to_device(&Device::Cpu)?;
+    if let Some(shares) = &packed.shares {
+        // a device means there, so that one row comes back for each sequence and not one for each token
+        let means = shares.matmul(&hidden.to_dtype(DType::F32)?)?.to_vec2::<f32>()?;
+        out.zip(&means).for_each(|(row, mean)| row.copy_from_slice(mean));
+        return Ok(());
+    }
+    let hidden = hidden.to_dtype(DType::F32)?;
     let width = hidden.dim(1)?;
     with_values(&hidden, |hidden| {
         for (tokens, mean) in packed.sequences.iter().zip(out) {
@@ -212,6 +235,29 @@ fn scale_to_unit_length(vector: &mut [f32]) {
 mod tests {
     use super::*;
     use crate::model::checkpoint::Checkpoint;
+
+    #[test]
+    fn means_taken_on_a_device_are_those_taken_here() {
+        let pooled = [vec![true; 3], vec![true], vec![true, false, false, true]];
+        let given = pooled.map(|pooled| {
+            let count = pooled.len() as u32;
+            Given { ids: vec![5; pooled.len()], positions: (0..count).collect(), pooled }
+        });
+        let hidden =
+            Tensor::from_iter((0..16).map(|at| (at * at) as f32), &Device::Cpu).unwrap().reshape((8, 2)).unwrap();
+        let mut packed = Packed::new(&given, &Device::Cpu).unwrap();
+        let means = |packed: &Packed| {
+            let mut means = vec![0.0f32; 6];
+            mean_pool(&hidden, packed, means.chunks_exact_mut(2)).unwrap();
+            means
+        };
+        let here = means(&packed);
+        assert_eq!(here[4..], [(64.0 + 196.0) / 2.0, (81.0 + 225.0) / 2.0]);
+        packed.shares = Some(shares(&packed.sequences, &packed.pooled, &Device::Cpu).unwrap());
+        for (here, there) in here.iter().zip(means(&packed)) {
+            assert!((here - there).abs() <= 1e-4, "{here} {there}");
+        }
+    }
 
     /// GPUs are served by candle's operations; in 64 bits on the CPU they are a twin of the CPU's own.
     #[test]

@@ -88,7 +88,7 @@ impl Model {
             let values = logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
             Ok(split(values, &counts, self.kmers()))
         };
-        if !self.encoder.device().is_cpu() {
+        if self.is_on_gpu() {
             return part(batch);
         }
         let parts = batch.par_chunks(BARCODES_PER_TASK).map(part).collect::<Result<Vec<_>, _>>()?;

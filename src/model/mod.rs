@@ -138,6 +138,11 @@ impl Model {
         &self.device.note
     }
 
+    /// Whether it runs on a GPU.
+    pub fn is_on_gpu(&self) -> bool {
+        !self.encoder.device().is_cpu()
+    }
+
     /// Length of an embedding.
     pub fn width(&self, layers: Layers) -> usize {
         match layers {
@@ -162,7 +167,7 @@ impl Model {
     fn embed_given(&self, batch: &[Given], layers: Layers) -> Result<Array2<f32>, ModelError> {
         let width = self.width(layers);
         let mut vectors = vec![0.0; batch.len() * width];
-        if self.encoder.device().is_cpu() {
+        if !self.is_on_gpu() {
             vectors
                 .par_chunks_mut(BARCODES_PER_TASK * width)
                 .zip(batch.par_chunks(BARCODES_PER_TASK))

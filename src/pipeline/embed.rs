@@ -264,8 +264,7 @@ fn space_of(model: &Model, layers: Layers) -> ContentHash {
 
 /// Device and precision, where they change the numbers: a CPU is a CPU, for whatever reason it was taken.
 fn numbers_of(model: &Model) -> String {
-    let note = model.device_note();
-    if note.starts_with("CPU") { "CPU".to_owned() } else { note.to_owned() }
+    if model.is_on_gpu() { model.device_note().to_owned() } else { "CPU".to_owned() }
 }
 
 /// Vectors of the reads `group`, in its order, `[group,width]`.
@@ -279,7 +278,7 @@ fn embed_group(
 ) -> Result<Vec<f32>, PipelineError> {
     let longest = group.first().map_or(1, |&at| reads[at].ids.len());
     let mut vectors = Vec::with_capacity(group.len() * model.width(layers));
-    for batch in group.chunks(batch_size(model.info(), longest)) {
+    for batch in group.chunks(batch_size(model, longest)) {
         let so_far = done + vectors.len() / model.width(layers);
         observer.progress(Progress::new("embedding", so_far, reads.len(), "barcodes"))?;
         let tokens: Vec<&Tokens> = batch.iter().map(|&read| &reads[read]).collect();
@@ -289,9 +288,13 @@ fn embed_group(
 }
 
 /// As many barcodes as take well under the 200 ms within which cancelling must be felt, on ordinary cores.
-pub(super) fn batch_size(info: &ModelInfo, tokens: usize) -> usize {
+pub(super) fn batch_size(model: &Model, tokens: usize) -> usize {
     const FLOP_PER_CORE: f64 = 3e9;
-    let shape = &info.encoder;
+    const ON_GPU: usize = 512;
+    if model.is_on_gpu() {
+        return ON_GPU;
+    }
+    let shape = &model.info().encoder;
     let (width, inner, tokens) = (shape.width as f64, shape.inner as f64, tokens.max(1) as f64);
     let per_token = 2.0 * shape.layers as f64 * (4.0 * width * width + 2.0 * width * inner + 2.0 * width * tokens);
     let cores = rayon::current_num_threads() as f64;

@@ -12,6 +12,7 @@ use super::settings::{CheckedSettings, RunLength};
 use crate::data::seen::SeenBarcodes;
 use crate::model::Checkpoint;
 use crate::progress::{Observer, Progress};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -273,12 +274,15 @@ impl Trainer {
 
     /// The barcodes of the next step, with what is hidden of each.
     fn draw(&mut self) -> Vec<(u32, Sample)> {
-        let count = self.settings.barcodes_per_step();
-        (0..count).map(|_| self.draw_one()).collect()
+        let first = self.counters.draws;
+        let draws = first..first + self.settings.barcodes_per_step() as u64;
+        self.counters.draws = draws.end;
+        let placed: Vec<(u64, u32)> = draws.map(|draw| (draw, self.barcode_of(draw))).collect();
+        placed.into_par_iter().map(|(draw, barcode)| self.sample(draw, barcode)).collect()
     }
 
-    fn draw_one(&mut self) -> (u32, Sample) {
-        let draw = self.counters.draws;
+    /// The barcode whose turn a draw is.
+    fn barcode_of(&mut self, draw: u64) -> u32 {
         let views = self.settings.views() as u64;
         let turn = draw / views;
         let (epoch, place) = (turn / self.corpus.len() as u64, turn % self.corpus.len() as u64);
@@ -286,9 +290,12 @@ impl Trainer {
             self.order = self.corpus.order(self.settings.seed(), epoch);
             self.order_epoch = Some(epoch);
         }
-        self.counters.draws += 1;
-        let mut barcode = self.order[place as usize];
-        if !draw.is_multiple_of(views) {
+        self.order[place as usize]
+    }
+
+    /// What a draw shows: of the barcode whose turn it is, or of its partner.
+    fn sample(&self, draw: u64, mut barcode: u32) -> (u32, Sample) {
+        if !draw.is_multiple_of(self.settings.views() as u64) {
             barcode = self.corpus.partners().draw(barcode, &mut self.streams.partner(draw));
         }
         let tokens = self.corpus.training_tokens(barcode as usize, draw, &self.settings, &self.streams);

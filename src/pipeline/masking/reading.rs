@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
         let longest = barcodes.iter().map(|barcode| barcode.masked.len()).max().unwrap_or(1);
         let mut vectors = Array2::zeros((barcodes.len(), self.model.width(layers)));
         let mut done = 0;
-        for batch in barcodes.chunks(batch_size(self.model.info(), longest)) {
+        for batch in barcodes.chunks(batch_size(self.model, longest)) {
             vectors.slice_mut(s![done..done + batch.len(), ..]).assign(&self.model.embed_masked(batch, mode, layers)?);
             done += batch.len();
             work.add(batch.len())?;

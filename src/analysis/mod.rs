@@ -11,6 +11,7 @@ mod eigen;
 pub mod kmer;
 pub mod knn;
 pub mod metrics;
+pub mod novelty;
 pub mod pca;
 pub mod procrustes;
 pub mod transform;

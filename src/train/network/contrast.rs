@@ -87,10 +87,10 @@ impl Pairs {
         let weight = self.weight / row.len() as f32;
         let cross_entropy = total.ln() - (row[partner] - largest) / self.temperature;
         matches.loss += f64::from(weight) * f64::from(cross_entropy);
-        for other in 0..row.len() {
-            let of_other = if counts(other) { share(row[other]) / total } else { 0.0 };
+        for (other, cosine) in row.iter_mut().enumerate() {
+            let of_other = if counts(other) { share(*cosine) / total } else { 0.0 };
             let wanted = if other == partner { 1.0 } else { 0.0 };
-            row[other] = weight * (of_other - wanted) / self.temperature;
+            *cosine = weight * (of_other - wanted) / self.temperature;
         }
     }
 }

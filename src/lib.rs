@@ -6,7 +6,7 @@
 //!
 //! | layer | modules | knows |
 //! |---|---|---|
-//! | 0 | [`progress`], [`seed`], [`key`] | nothing of barcodes |
+//! | 0 | [`progress`], [`seed`], [`key`], [`files`] | nothing of barcodes |
 //! | 1 | [`data`] | files, specimens, taxa, sequences, tokens |
 //! | 2 | [`model`] (uses `data`), [`train`] (uses `model`), [`analysis`] (uses `data`, never `model`) | candle; plain arrays |
 //! | 3 | [`pipeline`] | the use cases, shared by window and command line |
@@ -16,6 +16,7 @@
 pub mod analysis;
 pub mod cli;
 pub mod data;
+pub mod files;
 pub mod jobs;
 pub mod key;
 pub mod model;

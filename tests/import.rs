@@ -151,7 +151,7 @@ fn bold_v3_has_a_stray_carriage_return_in_every_line() {
 #[test]
 fn bold_v4_alone_and_with_specimen_data() {
     let (dataset, report) = open(&["bold_v4_combined.tsv"]);
-    assert_eq!((report.files[0].layout.as_str(), report.files[0].line_ends), ("BOLD v4 combined", "CRLF"));
+    assert_eq!((report.files[0].layout.as_str(), report.files[0].line_ends.as_ref()), ("BOLD v4 combined", "CRLF"));
     assert_eq!(ids(&dataset), ["FAKEE001-20", "FAKEE003-20"], "markers are compared without regard to case");
     assert_eq!(text(&dataset, 0, "exactsite"), "Dünen \"Nord\"", "quotes within a field are letters");
     assert_eq!(labels(&dataset, 1), "genus=Fabula");

@@ -249,6 +249,28 @@ fn training_runs_beside_heavy_work_and_its_checkpoint_is_waited_for() {
 }
 
 #[test]
+fn jobs_that_use_all_cores_compute_by_turns_and_all_end() {
+    let mut runner = runner();
+    let (computing, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let light = start(&mut runner, Kind::Light, "looking", until_cancelled);
+    for kind in [Kind::Heavy, Kind::Training, Kind::Trial] {
+        let (computing, most) = (Arc::clone(&computing), Arc::clone(&most));
+        start(&mut runner, kind, "computing", move |observer| {
+            for piece in 0..40 {
+                observer.progress(Progress::new("computing", piece, 40, "pieces"))?;
+                most.fetch_max(computing.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                sleep(Duration::from_millis(2));
+                computing.fetch_sub(1, Ordering::SeqCst);
+            }
+            Ok(1)
+        });
+    }
+    let ended: u32 = (0..3).map(|_| end(&mut runner).1.unwrap()).sum();
+    assert_eq!((ended, most.load(Ordering::SeqCst)), (3, 1));
+    runner.cancel(light);
+}
+
+#[test]
 fn the_latest_progress_and_picture_can_be_seen() {
     let mut runner = runner();
     let id = start(&mut runner, Kind::Heavy, "mapping", |observer| {

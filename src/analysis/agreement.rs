@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 /// How well a found labeling agrees with a true one.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Agreement {
     /// Adjusted mutual information: 1 for the same groups, about 0 for groups that agree by chance.
     pub ami: f64,

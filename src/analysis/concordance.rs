@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How the clusters of one label correspond to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Correspondence {
     /// One cluster, which holds nothing else.
@@ -39,7 +39,7 @@ impl Correspondence {
 }
 
 /// One cluster that holds specimens of a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ClusterShare {
     /// The cluster.
     pub cluster: i32,
@@ -50,7 +50,7 @@ pub struct ClusterShare {
 }
 
 /// One label with the clusters that its specimens are in.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ConcordanceRow {
     /// Code of the label in its column.
     pub label: u32,
@@ -74,7 +74,7 @@ pub struct ConcordanceRow {
 }
 
 /// The concordance table of one clustering with one label column.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Concordance {
     /// One row per label, the worst conflict first: the broadest rank in conflict, then most specimens in conflict.
     pub rows: Vec<ConcordanceRow>,

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
 /// How well one class was found.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ClassScore {
     /// The class, a code of the label column.
     pub class: u32,
@@ -32,7 +32,7 @@ pub struct ClassScore {
 }
 
 /// One cell of the confusion matrix that is not empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ConfusionCell {
     /// The true class.
     pub truth: u32,
@@ -43,7 +43,7 @@ pub struct ConfusionCell {
 }
 
 /// How good a set of predictions is.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Scores {
     /// Queries with a true label.
     pub n: usize,

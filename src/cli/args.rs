@@ -2,9 +2,11 @@
 
 mod discover;
 mod lab;
+mod session;
 
 pub(super) use discover::DiscoverArguments;
 pub(super) use lab::{CompareArguments, MaskingArguments, ReconstructArguments};
+pub(super) use session::{CreateArguments, SessionCommand};
 
 use crate::data::reading::{Layers, TransformKind};
 use crate::data::taxonomy::Field;
@@ -151,6 +153,9 @@ pub enum Command {
     Simulate(SimulateArguments),
     /// Show the whole job on simulated barcodes, as a report with pictures
     Demo(DemoArguments),
+    /// Keep work in one file, look into it, compare it with another
+    #[command(subcommand)]
+    Session(SessionCommand),
     /// Look after the kept embeddings
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -371,8 +376,11 @@ pub struct TrainArguments {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The folder of the run: run.safetensors to go on from, best.safetensors and model.safetensors to use
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "estimate")]
+    pub out: Option<PathBuf>,
+    /// Say what the run will take (weights, file, memory, time), from a few timed steps, and begin nothing
+    #[arg(long, conflicts_with = "resume")]
+    pub estimate: bool,
     /// Go on with the run in the folder, to the same bits; length, rates and the like may be changed
     #[arg(long)]
     pub resume: bool,

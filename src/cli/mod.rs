@@ -47,6 +47,7 @@ where
 trait NotPipeline {}
 impl NotPipeline for crate::model::ModelError {}
 impl NotPipeline for crate::data::import::ImportError {}
+impl NotPipeline for crate::pipeline::scope::ScopeError {}
 impl NotPipeline for crate::progress::Cancelled {}
 
 /// What the command line asks for.

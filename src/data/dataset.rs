@@ -53,6 +53,17 @@ impl Flags {
         flags
     }
 
+    /// The flags as bits, to be stored.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The flags with these bits; `None` where a bit means nothing.
+    pub fn from_bits(bits: u8) -> Option<Self> {
+        let known = Self::NAMED.into_iter().fold(0, |known, (flag, _)| known | flag.0);
+        (bits & !known == 0).then_some(Self(bits))
+    }
+
     /// Whether all flags of `other` are set.
     pub fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -585,6 +596,8 @@ mod tests {
         let flags = Flags::SHORT | Flags::STOP_CODON;
         assert_eq!(flags.names().collect::<Vec<_>>(), ["short", "stop_codon"]);
         assert!(Flags::NONE.is_empty() && !flags.is_empty());
+        assert_eq!(Flags::from_bits(flags.bits()), Some(flags));
+        assert_eq!(Flags::from_bits(32), None);
         assert_eq!(Flags::of_letters(199, 1), Flags::SHORT);
         assert_eq!(Flags::of_letters(200, 2), Flags::NONE);
         assert_eq!(Flags::of_letters(200, 3), Flags::AMBIGUOUS);

@@ -1,4 +1,4 @@
-//! Long work off the window's thread: one heavy slot, progress, cancellation, panics as errors.
+//! Long work off the window's thread: one heavy slot, turns among all that use every core, progress, cancellation, panics as errors.
 //!
 //! | road | what travels | how |
 //! |---|---|---|
@@ -12,12 +12,14 @@ mod export;
 mod lab;
 mod runner;
 mod task;
+mod turns;
 mod waker;
 mod work;
 
+pub use crate::pipeline::opened::Opened;
 pub use error::{JobError, WorkError};
 pub use export::{Chosen, ColouredMap, Export, LabExport};
 pub use lab::{AlongBarcode, LabOutput, LabTask, MaskedReadings, ModelSource, TwoMaps};
 pub use runner::{Event, JobId, Kind, Live, Reporter, Runner};
-pub use task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task, TrainNews};
+pub use task::{Against, Closest, ColumnQuestion, Near, Output, Task, TrainNews};
 pub use work::{Workshop, WorkshopOptions};

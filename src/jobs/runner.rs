@@ -1,12 +1,13 @@
 //! Runs pieces of work and tells how they go.
 
 use super::error::{JobError, WorkError, panic_message};
+use super::turns::{Turn, Turns};
 use super::waker::Waker;
 use crate::progress::{Cancelled, Observer, Progress};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -32,7 +33,8 @@ impl JobId {
     }
 }
 
-/// How a job shares the machine.
+/// How a job shares the machine. Those that use all cores (heavy work, training, trials) compute by turns, so that together they
+/// take no more cores than one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Uses all cores for long: one at a time, the others wait their turn.
@@ -43,6 +45,15 @@ pub enum Kind {
     Write,
     /// Trains a model, for hours: one at a time, beside everything else, and waited for until its checkpoint is written.
     Training,
+    /// Uses all cores for seconds, to see how training would go: waits for no other job.
+    Trial,
+}
+
+impl Kind {
+    /// Whether a job uses all cores that work may have.
+    fn uses_all_cores(self) -> bool {
+        matches!(self, Self::Heavy | Self::Training | Self::Trial)
+    }
 }
 
 /// Watches a job, and takes what it has to show before its end.
@@ -115,10 +126,13 @@ pub struct Runner<T> {
     training: Arc<Semaphore>,
     /// One permit per file being written is taken for as long as it takes.
     writing: Arc<Semaphore>,
+    /// Turns of all jobs that use all cores.
+    turns: Arc<Turns>,
     /// Threads of heavy work. The process's common threads are left to the window, whose drawing would otherwise queue behind
     /// hours of work.
     heavy_threads: Arc<ThreadPool>,
     training_threads: Arc<ThreadPool>,
+    trial_threads: Arc<ThreadPool>,
     /// Threads of everything else, so that a click is answered while heavy work goes on.
     light_threads: Arc<ThreadPool>,
     waker: Waker,
@@ -149,8 +163,10 @@ impl<T: Send + 'static> Runner<T> {
             heavy: Arc::new(Semaphore::new(1)),
             training: Arc::new(Semaphore::new(1)),
             writing: Arc::new(Semaphore::new(WRITERS as usize)),
+            turns: Arc::default(),
             heavy_threads: threads("heavy work", rayon::current_num_threads())?,
             training_threads: threads("training", rayon::current_num_threads())?,
+            trial_threads: threads("trial", rayon::current_num_threads())?,
             light_threads: threads("light work", LIGHT_THREADS)?,
             waker,
             events_in,
@@ -177,17 +193,26 @@ impl<T: Send + 'static> Runner<T> {
             stage_started: None,
             picture: None,
         });
-        let desk =
-            Desk { id, job, live: live_in, cancelled, events: self.events_in.clone(), waker: self.waker.clone() };
+        let desk = Desk {
+            id,
+            job,
+            live: live_in,
+            cancelled,
+            events: self.events_in.clone(),
+            waker: self.waker.clone(),
+            turns: kind.uses_all_cores().then(|| Arc::clone(&self.turns)),
+            turn: OnceLock::new(),
+        };
         let slots = match kind {
             Kind::Heavy => Some(Arc::clone(&self.heavy)),
-            Kind::Light => None,
+            Kind::Light | Kind::Trial => None,
             Kind::Write => Some(Arc::clone(&self.writing)),
             Kind::Training => Some(Arc::clone(&self.training)),
         };
         let threads = Arc::clone(match kind {
             Kind::Heavy => &self.heavy_threads,
             Kind::Training => &self.training_threads,
+            Kind::Trial => &self.trial_threads,
             Kind::Light | Kind::Write => &self.light_threads,
         });
         self.running.insert(id, Running { cancel, live });
@@ -270,16 +295,28 @@ struct Desk<T> {
     cancelled: watch::Receiver<bool>,
     events: mpsc::Sender<Event<T>>,
     waker: Waker,
+    /// Where jobs of its kind take turns.
+    turns: Option<Arc<Turns>>,
+    /// Its own turn, once it computes.
+    turn: OnceLock<Turn>,
 }
 
 impl<T> Desk<T> {
     fn is_cancelled(&self) -> bool {
         *self.cancelled.borrow()
     }
+
+    /// Waits for the job's turn to compute, where jobs of its kind take turns.
+    fn wait_for_turn(&self) {
+        if let Some(turns) = &self.turns {
+            self.turn.get_or_init(|| turns.join(self.id)).wait(&|| self.is_cancelled());
+        }
+    }
 }
 
 impl<T: Send> Observer for Desk<T> {
     fn progress(&self, at: Progress) -> Result<(), Cancelled> {
+        self.wait_for_turn();
         if self.is_cancelled() {
             return Err(Cancelled);
         }
@@ -372,6 +409,7 @@ async fn run<T: Send + 'static>(
     desk.waker.ask();
     let mut thread = tokio::task::spawn_blocking(move || {
         let _held_until_the_thread_is_free = permit;
+        desk.wait_for_turn();
         let result = work(&desk);
         let cancelled = desk.is_cancelled();
         result.map_err(|source| if cancelled { Stopped::Cancelled } else { Stopped::Failed(source) })

@@ -5,30 +5,20 @@ use super::lab::{LabOutput, LabTask};
 use super::runner::Kind;
 use crate::data::dataset::Dataset;
 use crate::data::frame::FrameCheck;
-use crate::data::import::{ColumnMapping, ImportReport};
+use crate::data::import::ColumnMapping;
 use crate::key::ModelId;
 use crate::model::ModelInfo;
 use crate::pipeline::Method;
 use crate::pipeline::classify::{Classification, ClassifySettings};
 use crate::pipeline::cluster::{ClusterSettings, Clustering};
 use crate::pipeline::embed::Embedded;
+use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSettings, Projection};
-use crate::pipeline::train::{RunFacts, TrainOutcome, TrainRequest};
+use crate::pipeline::train::{Estimate, RunFacts, SampleReading, TrainOutcome, TrainRequest};
 use crate::seed::Seed;
 use crate::train::{Report, Validation};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// A file that was opened.
-#[derive(Debug)]
-pub struct Opened {
-    /// Where it came from; empty for the demo.
-    pub paths: Vec<PathBuf>,
-    /// The specimens.
-    pub dataset: Arc<Dataset>,
-    /// What the reader found.
-    pub report: ImportReport,
-}
 
 /// A table whose columns have to be named before it can be read.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,13 +33,6 @@ pub struct ColumnQuestion {
     pub sample: Vec<Vec<String>>,
     /// What the columns seem to be.
     pub guess: ColumnMapping,
-}
-
-impl Opened {
-    /// Whether the specimens are made up: the demo is no file of the user's.
-    pub fn is_simulated(&self) -> bool {
-        self.paths.is_empty()
-    }
 }
 
 impl ColumnQuestion {
@@ -174,6 +157,13 @@ pub enum Task {
     },
     /// Train a model.
     Train(Box<TrainRequest>),
+    /// Time a few steps of a training, to say what it will take.
+    Estimate(Box<TrainRequest>),
+    /// Remove what a run wrote.
+    Discard {
+        /// Its folder.
+        folder: PathBuf,
+    },
     /// Work of the masking lab.
     Lab(Box<LabTask>),
     /// Find the specimens nearest to one.
@@ -192,8 +182,9 @@ impl Task {
     pub fn kind(&self) -> Kind {
         match self {
             Self::FindClosest { .. } => Kind::Light,
-            Self::Export { .. } => Kind::Write,
+            Self::Export { .. } | Self::Discard { .. } => Kind::Write,
             Self::Train(_) => Kind::Training,
+            Self::Estimate(_) => Kind::Trial,
             Self::Lab(task) => task.kind(),
             _ => Kind::Heavy,
         }
@@ -213,6 +204,8 @@ impl Task {
             Self::Cluster { .. } => "Clustering".to_owned(),
             Self::Export { path, .. } => format!("Saving {}", file_names(std::slice::from_ref(path))),
             Self::Train(request) => format!("Training {}", file_names(std::slice::from_ref(&request.folder))),
+            Self::Estimate(_) => "Estimating a training".to_owned(),
+            Self::Discard { folder } => format!("Discarding {}", file_names(std::slice::from_ref(folder))),
             Self::FindClosest { .. } => "Finding nearest specimens".to_owned(),
             Self::Lab(task) => task.name().to_owned(),
         }
@@ -268,6 +261,10 @@ pub enum Output {
     Training(TrainNews),
     /// Of [`Task::Train`].
     Trained(Vec<TrainOutcome>),
+    /// Of [`Task::Estimate`], one for each run.
+    Estimated(Arc<Vec<Estimate>>),
+    /// Of [`Task::Discard`]: whether the folder is gone; it stays where there is something else in it.
+    Discarded(bool),
     /// Of [`Task::Lab`].
     Lab(LabOutput),
 }
@@ -281,4 +278,6 @@ pub enum TrainNews {
     Reported(Report),
     /// A validation, and whether it is the best so far.
     Validated(Validation, bool),
+    /// The sample as the model sees it by now.
+    Looked(Arc<SampleReading>),
 }

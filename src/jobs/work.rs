@@ -2,7 +2,7 @@
 
 use super::error::WorkError;
 use super::runner::Reporter;
-use super::task::{Against, Closest, ColumnQuestion, Near, Opened, Output, Task, TrainNews};
+use super::task::{Against, Closest, ColumnQuestion, Near, Output, Task, TrainNews};
 use crate::analysis::alignment::Aligner;
 use crate::analysis::kmer::KmerCounts;
 use crate::analysis::knn::{VectorSource, nearest};
@@ -18,8 +18,9 @@ use crate::pipeline::classify::{Classification, ClassifySettings, classify, leav
 use crate::pipeline::cluster::cluster;
 use crate::pipeline::embed::{EmbedSettings, Embedded, apply_transform, embed, fit_transform};
 use crate::pipeline::likeness::Reference;
+use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSource, project};
-use crate::pipeline::train::{RunFacts, TrainObserver, train};
+use crate::pipeline::train::{RunFacts, SampleReading, TrainObserver, TrainRequest, discard, estimate, train};
 use crate::pipeline::{Method, PipelineError, Side};
 use crate::progress::{Cancelled, Observer, Progress};
 use crate::seed::Seed;
@@ -79,6 +80,10 @@ impl TrainObserver for Teller<'_> {
     fn validated(&self, validation: &Validation, best: bool) {
         self.0.tell(Output::Training(TrainNews::Validated(*validation, best)));
     }
+
+    fn looked(&self, reading: &SampleReading) {
+        self.0.tell(Output::Training(TrainNews::Looked(Arc::new(reading.clone()))));
+    }
 }
 
 /// Does the tasks.
@@ -132,7 +137,9 @@ impl Workshop {
                 what.write(&path, observer)?;
                 Ok(Output::Saved(path))
             }
-            Task::Train(request) => Ok(Output::Trained(train(&request, &Teller(observer))?)),
+            Task::Train(request) => self.train(*request, observer),
+            Task::Estimate(request) => Ok(Output::Estimated(Arc::new(estimate(&request, observer)?))),
+            Task::Discard { folder } => Ok(Output::Discarded(discard(&folder)?)),
             Task::FindClosest { dataset, embedded, row } => self.closest(&dataset, embedded, row, observer),
             Task::Lab(task) => Ok(Output::Lab(self.lab(*task, observer)?)),
         }
@@ -186,6 +193,14 @@ impl Workshop {
     ) -> Result<Embedded, WorkError> {
         let untrained = self.model(model)?.random_like(seed)?;
         Ok(embed(dataset, Some(frames), &untrained, &self.options.reading, None, observer)?)
+    }
+
+    /// Trains a model; the sample is read as the model will be read when it is used.
+    fn train(&self, mut request: TrainRequest, observer: &dyn Reporter<Output>) -> Result<Output, WorkError> {
+        if let Some(sample) = &mut request.sample {
+            sample.reading = self.options.reading;
+        }
+        Ok(Output::Trained(train(&request, &Teller(observer))?))
     }
 
     fn closest(

@@ -7,6 +7,7 @@ use crate::data::import::{Event, ImportOptions, ImportReport, load};
 use crate::progress::Observer;
 use crate::seed::Seed;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
@@ -50,11 +51,11 @@ pub fn check(files: &[PathBuf], options: &ImportOptions, observer: &dyn Observer
 
 /// Joins what the reader and the frame checks found.
 pub fn report_on(dataset: &Dataset, mut import: ImportReport, frames: &[FrameCheck]) -> CheckReport {
-    let mut flagged: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut flagged: BTreeMap<Cow<'static, str>, usize> = BTreeMap::new();
     let (mut looks_like_coi, mut starts_at_frame) = (0, 0);
     for row in 0..dataset.len() {
         for name in flags_of(dataset, frames, row).names() {
-            *flagged.entry(name).or_default() += 1;
+            *flagged.entry(name.into()).or_default() += 1;
         }
         let place = frames[dataset.unique_of(row)].registration.as_ref().filter(|place| place.is_coi());
         looks_like_coi += usize::from(place.is_some());

@@ -340,7 +340,7 @@ impl Page {
             .iter()
             .map(|(reason, count)| ("left out", reason.key(), *count))
             .chain(import.repaired.iter().map(|(repair, count)| ("repaired", repair.key(), *count)))
-            .chain(import.flagged.iter().map(|(flag, count)| ("flagged", *flag, *count)));
+            .chain(import.flagged.iter().map(|(flag, count)| ("flagged", flag.as_ref(), *count)));
         let rows: Vec<Vec<String>> = counts
             .map(|(what, kind, count)| vec![what.to_owned(), kind.replace('_', " "), count.to_string()])
             .collect();

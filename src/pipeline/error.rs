@@ -1,5 +1,6 @@
 //! What can go wrong in a use case, in words a biologist understands.
 
+use super::scope::ScopeError;
 use crate::data::import::ImportError;
 use crate::data::taxonomy::Field;
 use crate::model::ModelError;
@@ -22,6 +23,9 @@ pub enum PipelineError {
     /// A run could not begin or go on.
     #[error(transparent)]
     Train(TrainError),
+    /// A session could not be read or kept.
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
     /// There are no specimens where some are needed.
     #[error("{what}: there are no specimens to work on")]
     Empty {

@@ -13,6 +13,7 @@ use super::figure::Figure;
 use crate::analysis::alignment::Aligner;
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
+use crate::files::temporary_beside;
 use crate::progress::{Observer, Progress};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -34,8 +35,7 @@ pub fn write_file(
     write: impl FnOnce(&mut dyn Write) -> Result<(), PipelineError>,
 ) -> Result<(), PipelineError> {
     let failed = |source: io::Error| PipelineError::Write { path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = temporary_beside(folder).map_err(failed)?;
+    let mut file = temporary_beside(path).map_err(failed)?;
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {
         let mut out = GzEncoder::new(BufWriter::new(file.as_file_mut()), Compression::default());
         write(&mut out)?;
@@ -47,15 +47,6 @@ pub fn write_file(
     }
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
-}
-
-/// A temporary file with the permissions of an ordinary one.
-fn temporary_beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".barcodescope-").suffix(".unfinished");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
 }
 
 /// Writes a text file.

@@ -306,7 +306,10 @@ fn notes(models: &[Model], sample: &Sample, settings: &MaskingSettings) -> Vec<S
         let Some(seen) = model.seen() else { continue };
         let known = which_are_known(&sample.queries, seen);
         let rows = (0..sample.queries.len()).filter(|&row| known[sample.queries.unique_of(row)]).count();
-        notes.push(format!("{name}: trained on exactly the barcodes of {rows} of the {} queries.", sample.queries.len()));
+        notes.push(format!(
+            "{name}: trained on exactly the barcodes of {rows} of the {} queries.",
+            sample.queries.len()
+        ));
     }
     if settings.modes.contains(&MaskMode::Mask) && settings.ratios.first() == Some(&0.0) {
         notes.push("mask: at ratio 0 there is no masked position to take the mean of, so it has no row.".to_owned());

@@ -63,7 +63,7 @@ pub enum ProjectSource<'a> {
 }
 
 /// What a map was made from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// 6-mer counts.
@@ -73,7 +73,8 @@ pub enum Source {
 }
 
 /// How a map is to be made.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ProjectSettings {
     /// UMAP or PCA.
     pub method: ProjectMethod,

@@ -3,7 +3,8 @@
 use crate::data::dataset::Dataset;
 use crate::key::{ContentHash, DatasetId, ModelId};
 use crate::seed::Seed;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Version of this program, as in its Cargo.toml.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -31,12 +32,12 @@ pub fn version_line() -> String {
 }
 
 /// How a result was made. Every result carries one, and every export writes it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Version of this program.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
     /// Commit of this program.
-    pub commit: &'static str,
+    pub commit: Cow<'static, str>,
     /// Seed of every random draw.
     pub seed: Seed,
     /// Name and content hash of the model, where one was used.
@@ -53,8 +54,8 @@ impl Provenance {
     /// A result of this program on `datasets`, so far without model and settings.
     pub fn new(seed: Seed, datasets: &[&Dataset]) -> Self {
         let mut provenance = Self {
-            version: VERSION,
-            commit: COMMIT,
+            version: VERSION.into(),
+            commit: COMMIT.into(),
             seed,
             model: None,
             data: Vec::new(),

@@ -3,6 +3,17 @@
 //! Every run has a folder: `run.safetensors` goes on to the same bits after any end, `best.safetensors` is the model with the
 //! lowest validation loss, `model.safetensors` the one at the end. Each is also a model that every command opens. Several mask
 //! ratios have a folder each, `ratio-0.25` and so on. `settings.toml` is the run file: all settings, as they were used.
+//!
+//! [`estimate`] says before what a run will take, a [`SampleReading`] on the way what the model knows by now, and [`discard`] takes
+//! a run from disk again.
+
+mod discard;
+mod estimate;
+mod sample;
+
+pub use discard::discard;
+pub use estimate::{Estimate, estimate};
+pub use sample::{GenusAccuracy, SAMPLE, SampleReading, SampleRequest};
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +28,7 @@ use crate::train::{
     CheckedSettings, Corpus, CorpusBuilder, Report, SavedRun, TrainChanges, TrainError, TrainSettings, Trainer,
     Validation,
 };
+use sample::Watched;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +56,9 @@ pub trait TrainObserver: Observer {
 
     /// A validation, and whether it is the best so far.
     fn validated(&self, _validation: &Validation, _best: bool) {}
+
+    /// The sample as the model sees it by now.
+    fn looked(&self, _reading: &SampleReading) {}
 }
 
 impl TrainObserver for crate::progress::Silent {}
@@ -71,6 +86,8 @@ pub struct TrainRequest {
     pub changes: TrainChanges,
     /// Whether the run in the folder goes on.
     pub resume: bool,
+    /// How the run is watched on a sample of specimens that are open; `None` where nobody looks. It changes nothing of the run.
+    pub sample: Option<SampleRequest>,
 }
 
 /// What a run is.
@@ -129,17 +146,11 @@ pub fn train(request: &TrainRequest, observer: &dyn TrainObserver) -> Result<Vec
         opened.push(Run::open(request, checked, &folder)?);
     }
     write_settings(&request.folder, &settings)?;
-    let mut corpus: Option<(CheckedSettings, Arc<Corpus>)> = None;
+    let mut corpora = Corpora::new(request);
     let mut outcomes = Vec::new();
     for run in opened {
-        // runs that differ in their masks alone share their barcodes
-        let shared = corpus.take().filter(|(settings, _)| same_barcodes(settings, &run.settings));
-        let barcodes = match shared {
-            Some((_, barcodes)) => barcodes,
-            None => Arc::new(read_corpus(request, &run.settings, observer)?),
-        };
-        corpus = Some((run.settings.clone(), Arc::clone(&barcodes)));
-        outcomes.push(run.train(barcodes, observer)?);
+        let corpus = corpora.of(&run.settings, observer)?;
+        outcomes.push(run.train(corpus, request, observer)?);
     }
     Ok(outcomes)
 }
@@ -159,6 +170,29 @@ fn all_settings(request: &TrainRequest) -> Result<TrainSettings, PipelineError> 
 fn write_settings(folder: &Path, settings: &TrainSettings) -> Result<(), PipelineError> {
     let text = toml::to_string(settings).expect("settings are numbers, words and lists");
     write_text(&folder.join(SETTINGS_FILE), &text)
+}
+
+/// The barcodes of the runs of a request.
+struct Corpora<'a> {
+    request: &'a TrainRequest,
+    last: Option<(CheckedSettings, Arc<Corpus>)>,
+}
+
+impl<'a> Corpora<'a> {
+    fn new(request: &'a TrainRequest) -> Self {
+        Self { request, last: None }
+    }
+
+    /// The barcodes of a run. Runs that differ in their masks alone share them.
+    fn of(&mut self, settings: &CheckedSettings, observer: &dyn Observer) -> Result<Arc<Corpus>, PipelineError> {
+        let shared = self.last.take().filter(|(known, _)| same_barcodes(known, settings));
+        let corpus = match shared {
+            Some((_, corpus)) => corpus,
+            None => Arc::new(read_corpus(self.request, settings, observer)?),
+        };
+        self.last = Some((settings.clone(), Arc::clone(&corpus)));
+        Ok(corpus)
+    }
 }
 
 fn same_barcodes(a: &CheckedSettings, b: &CheckedSettings) -> bool {
@@ -239,7 +273,12 @@ impl Run {
         Ok(Self { folder: folder.to_owned(), settings, saved: Some(saved) })
     }
 
-    fn train(self, corpus: Arc<Corpus>, observer: &dyn TrainObserver) -> Result<TrainOutcome, PipelineError> {
+    fn train(
+        self,
+        corpus: Arc<Corpus>,
+        request: &TrainRequest,
+        observer: &dyn TrainObserver,
+    ) -> Result<TrainOutcome, PipelineError> {
         let Self { folder, settings, saved } = self;
         let mut trainer = match saved {
             Some(saved) => saved.resume(settings, corpus)?,
@@ -256,7 +295,7 @@ impl Run {
         };
         observer.began(&facts);
         let run_file = folder.join(RUN_FILE);
-        match steps(&mut trainer, &folder, observer) {
+        match steps(&mut trainer, &folder, request, observer) {
             Ok(()) => trainer.save(&run_file)?,
             Err(PipelineError::Cancelled(stop)) => {
                 trainer.save(&run_file)?;
@@ -289,11 +328,22 @@ fn begin(settings: CheckedSettings, corpus: Arc<Corpus>) -> Result<Trainer, Trai
     Ok(trainer)
 }
 
-/// Steps, validations and checkpoints until the run is done.
-fn steps(trainer: &mut Trainer, folder: &Path, observer: &dyn TrainObserver) -> Result<(), PipelineError> {
+/// Steps, validations, looks and checkpoints until the run is done.
+fn steps(
+    trainer: &mut Trainer,
+    folder: &Path,
+    request: &TrainRequest,
+    observer: &dyn TrainObserver,
+) -> Result<(), PipelineError> {
     let between = Duration::from_secs_f64(60.0 * trainer.settings().settings().checkpoint_minutes);
     let run_file = folder.join(RUN_FILE);
     let mut written = Instant::now();
+    let mut watched = match (&request.sample, &request.source) {
+        (Some(sample), TrainSource::Opened(dataset)) => {
+            or_none(Watched::begin(sample, dataset, trainer, observer), observer)?
+        }
+        _ => None,
+    };
     while !trainer.is_done() {
         tell(trainer, observer)?;
         let step = trainer.step()?;
@@ -307,12 +357,29 @@ fn steps(trainer: &mut Trainer, folder: &Path, observer: &dyn TrainObserver) -> 
                 trainer.save_model(&folder.join(BEST_FILE))?;
             }
         }
+        if let Some(watching) = &mut watched
+            && or_none(watching.look(trainer, observer), observer)?.is_none()
+        {
+            watched = None;
+        }
         if written.elapsed() >= between {
             trainer.save(&run_file)?;
             written = Instant::now();
         }
     }
     Ok(())
+}
+
+/// A run does not end because it could not be looked at: that is a warning. A stop is a stop.
+fn or_none<T>(looked: Result<T, PipelineError>, observer: &dyn Observer) -> Result<Option<T>, PipelineError> {
+    match looked {
+        Ok(value) => Ok(Some(value)),
+        Err(PipelineError::Cancelled(stop)) => Err(stop.into()),
+        Err(error) => {
+            observer.warn(&format!("the run goes on, but its sample is not shown any more: {error}"));
+            Ok(None)
+        }
+    }
 }
 
 fn tell(trainer: &Trainer, observer: &dyn Observer) -> Result<(), Cancelled> {

@@ -198,7 +198,7 @@ impl Session {
         } else if self.lab.has_job(id) {
             self.lab.end(id, outcome);
         } else {
-            self.end_training(id, outcome);
+            self.end_training(id, outcome, effects);
         }
     }
 
@@ -236,6 +236,7 @@ impl Session {
         self.lab.start_over();
         self.selection.reset();
         self.closest = Stage::Empty;
+        self.training.estimate = Stage::Empty;
         self.overview = Overview::of(&opened.dataset);
         self.count_flags(&opened.dataset);
         self.look = Look::first(&opened.dataset, self.look.revision);

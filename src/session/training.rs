@@ -1,19 +1,19 @@
 //! Models in training: the settings of the next run, and the runs of this session with their courses.
 
-use super::stage::Problem;
+mod run;
+mod warning;
+
+pub use run::{AfterStop, Run, RunState};
+pub use warning::Warning;
+
+use super::log::Level;
+use super::stage::{Problem, Stage, StageKey};
 use super::{Command, Effect, Session};
-use crate::jobs::{JobError, JobId, Output, Task, TrainNews};
-use crate::pipeline::train::{BEST_FILE, RUN_FILE, RunFacts, TrainRequest, TrainSource};
-use crate::train::{Objective, Preset, Ratios, Report, TrainChanges, TrainSettings, Validation};
+use crate::jobs::{JobError, JobId, Output, Task};
+use crate::pipeline::train::{Estimate, TrainRequest, TrainSource};
+use crate::train::{Objective, Preset, Ratios, TrainChanges, TrainSettings};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Points that are kept of a curve; above, every second one goes.
-const CURVE: usize = 2000;
-/// Validations without improvement after which somebody should look.
-const STALLED: usize = 5;
-/// A loss that is so many times the lowest one is on its way up.
-const DIVERGING: f64 = 1.5;
 
 /// What is asked of training.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,8 @@ pub enum TrainCommand {
     Preset(Preset),
     /// Name the next run.
     Name(String),
+    /// Time a few steps, to say what the next run will take.
+    Estimate,
     /// Begin, one run for each mask ratio.
     Start,
     /// Write a checkpoint and wait.
@@ -32,146 +34,16 @@ pub enum TrainCommand {
     GoOn(usize),
     /// Write a checkpoint, and let the model be as it is.
     StopAndKeep(usize),
+    /// Stop, remove what the run wrote, and take it off the list.
+    Discard(usize),
     /// Show the curves of a run, or not.
     ShowCurves(usize, bool),
     /// Read the open specimens with the model of a run.
     Use(usize),
 }
 
-/// What a run is doing.
-#[derive(Debug, Clone, PartialEq)]
-pub enum RunState {
-    /// It waits for its turn, reads its barcodes, or learns.
-    Going(JobId),
-    /// It writes its checkpoint, then it pauses, or ends if `keep`.
-    Stopping {
-        /// Its job.
-        job: JobId,
-        /// Whether it ends there.
-        keep: bool,
-    },
-    /// Its checkpoint waits to go on.
-    Paused,
-    /// It is over, and its model can be used.
-    Done,
-    /// It ended otherwise; the last good checkpoint, if there is one, is still there.
-    Failed(Problem),
-}
-
-/// One run.
-#[derive(Debug, Clone)]
-pub struct Run {
-    /// What it is called, and its folder's name.
-    pub name: String,
-    /// Where its checkpoints are.
-    pub folder: PathBuf,
-    /// Its settings, with one mask ratio.
-    pub settings: TrainSettings,
-    /// What it is doing.
-    pub state: RunState,
-    /// Whether its curves are shown.
-    pub shown: bool,
-    /// Weights and barcodes, once they are known.
-    pub facts: Option<RunFacts>,
-    /// Its course, the earliest first.
-    pub reports: Vec<Report>,
-    /// Its validations, the earliest first.
-    pub validations: Vec<Validation>,
-    /// The best of them.
-    pub best: Option<Validation>,
-    source: TrainSource,
-}
-
-impl Run {
-    fn job(&self) -> Option<JobId> {
-        match self.state {
-            RunState::Going(job) | RunState::Stopping { job, .. } => Some(job),
-            RunState::Paused | RunState::Done | RunState::Failed(_) => None,
-        }
-    }
-
-    /// The model to use: the best by validation where there is one, else as it is.
-    pub fn model(&self) -> PathBuf {
-        self.folder.join(if self.best.is_some() { BEST_FILE } else { RUN_FILE })
-    }
-
-    /// What somebody should know about its course.
-    pub fn warnings(&self) -> Vec<&'static str> {
-        let mut warnings = Vec::new();
-        let lowest = self.reports.iter().map(|report| report.loss).fold(f64::INFINITY, f64::min);
-        if self.reports.last().is_some_and(|last| last.loss.is_nan() || last.loss > DIVERGING * lowest) {
-            warnings.push("The loss is rising: the learning rate may be too high.");
-        }
-        let since_best =
-            self.validations.iter().rev().take_while(|known| Some(known.step) != self.best.map(|b| b.step));
-        if self.best.is_some() && since_best.count() >= STALLED {
-            let loss_before = |step: u64| self.reports.iter().rev().find(|report| report.step <= step).map(|r| r.loss);
-            let learns = self.best.and_then(|best| loss_before(best.step)).zip(self.reports.last());
-            warnings.push(match learns {
-                Some((then, now)) if now.loss < then => {
-                    "The loss on barcodes set aside rises while that on the others falls: the model learns them by heart."
-                }
-                _ => "No improvement for some time: the model may have learned what it can.",
-            });
-        }
-        warnings
-    }
-
-    fn take(&mut self, news: TrainNews) {
-        match news {
-            TrainNews::Began(facts) => self.facts = Some(facts),
-            TrainNews::Reported(report) => push(&mut self.reports, report),
-            TrainNews::Validated(validation, best) => {
-                push(&mut self.validations, validation);
-                if best {
-                    self.best = Some(validation);
-                }
-            }
-        }
-    }
-
-    /// Begins, or goes on from its checkpoint where there may be one.
-    fn begin(&mut self, effects: &mut Vec<Effect>) {
-        let request = TrainRequest {
-            source: self.source.clone(),
-            folder: self.folder.clone(),
-            settings: self.settings.clone(),
-            changes: TrainChanges::default(),
-            resume: self.facts.is_some(),
-        };
-        let job = JobId::next();
-        self.state = RunState::Going(job);
-        effects.push(Effect::Start(job, Box::new(Task::Train(Box::new(request)))));
-    }
-
-    fn end(&mut self, outcome: Result<(), JobError>) {
-        self.state = match (&self.state, outcome) {
-            (_, Ok(())) => RunState::Done,
-            (RunState::Stopping { keep, .. }, Err(JobError::Cancelled { .. })) if self.facts.is_some() => {
-                if *keep {
-                    RunState::Done
-                } else {
-                    RunState::Paused
-                }
-            }
-            (_, Err(error)) => RunState::Failed(Problem::from(&error)),
-        };
-    }
-}
-
-fn push<T>(curve: &mut Vec<T>, point: T) {
-    if curve.len() >= CURVE {
-        let mut keep = false;
-        curve.retain(|_| {
-            keep = !keep;
-            keep
-        });
-    }
-    curve.push(point);
-}
-
 /// Models in training.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Training {
     /// Settings of the next run.
     pub settings: TrainSettings,
@@ -181,11 +53,19 @@ pub struct Training {
     pub home: PathBuf,
     /// The runs of this session, the first one first.
     pub runs: Vec<Run>,
+    /// What the next run will take, one estimate for each mask ratio.
+    pub estimate: Stage<Vec<Estimate>>,
 }
 
 impl Default for Training {
     fn default() -> Self {
-        Self { settings: Preset::Laptop.settings(), name: "run-1".into(), home: "models".into(), runs: Vec::new() }
+        Self {
+            settings: Preset::Laptop.settings(),
+            name: "run-1".into(),
+            home: "models".into(),
+            runs: Vec::new(),
+            estimate: Stage::Empty,
+        }
     }
 }
 
@@ -226,16 +106,16 @@ impl Training {
 
     /// Whether a job trains a model.
     pub(super) fn has_job(&self, job: JobId) -> bool {
-        self.runs.iter().any(|run| run.job() == Some(job))
+        self.estimate.job() == Some(job) || self.runs.iter().any(|run| run.job() == Some(job))
     }
 
     fn of_job(&mut self, job: JobId) -> Option<&mut Run> {
         self.runs.iter_mut().find(|run| run.job() == Some(job))
     }
 
-    /// Runs that are not over.
-    pub fn going(&self) -> usize {
-        self.runs.iter().filter(|run| run.job().is_some()).count()
+    /// The run that learns just now.
+    pub fn learning(&self) -> Option<&Run> {
+        self.runs.iter().find(|run| matches!(run.state, RunState::Going(_)) && run.facts.is_some())
     }
 }
 
@@ -254,9 +134,11 @@ impl Session {
                 training.settings = training.settings.keeping_place(preset.settings());
             }
             TrainCommand::Name(name) => training.name = name,
+            TrainCommand::Estimate => self.estimate_training(effects),
             TrainCommand::Start => self.start_training(effects),
-            TrainCommand::Pause(index) => stop(training, index, false, effects),
-            TrainCommand::StopAndKeep(index) => stop(training, index, true, effects),
+            TrainCommand::Pause(index) => stop(training, index, AfterStop::Pause, effects),
+            TrainCommand::StopAndKeep(index) => stop(training, index, AfterStop::Keep, effects),
+            TrainCommand::Discard(index) => self.discard_run(index, effects),
             TrainCommand::GoOn(index) => {
                 if let Some(run) = training.runs.get_mut(index).filter(|run| run.job().is_none()) {
                     run.begin(effects);
@@ -280,6 +162,7 @@ impl Session {
         }
         for (name, folder, ratio) in self.training.folders() {
             let mut run = Run {
+                owns_folder: !folder.exists(),
                 name,
                 folder,
                 settings: TrainSettings { mask_ratio: Ratios(vec![ratio]), ..self.training.settings.clone() },
@@ -289,7 +172,10 @@ impl Session {
                 reports: Vec::new(),
                 validations: Vec::new(),
                 best: None,
-                source: TrainSource::Opened(Arc::clone(&opened.dataset)),
+                untrained: None,
+                sample: None,
+                genus: Vec::new(),
+                dataset: Arc::clone(&opened.dataset),
             };
             run.begin(effects);
             self.training.runs.push(run);
@@ -304,22 +190,105 @@ impl Session {
         }
     }
 
-    /// Takes the end of a run.
-    pub(super) fn end_training(&mut self, job: JobId, outcome: Result<Output, JobError>) {
-        if let Some(run) = self.training.of_job(job) {
-            run.end(outcome.map(|_| ()));
+    /// Takes the end of a run, of an estimate, or of what removes a run.
+    pub(super) fn end_training(&mut self, job: JobId, outcome: Result<Output, JobError>, effects: &mut Vec<Effect>) {
+        if self.training.estimate.job() == Some(job) {
+            match outcome {
+                Ok(Output::Estimated(estimates)) => self.training.estimate.finish(job, Ok(estimates)),
+                Ok(_) => false,
+                Err(error) => self.training.estimate.finish(job, Err(Problem::from(&error))),
+            };
+            return;
+        }
+        let Some(index) = self.training.runs.iter().position(|run| run.job() == Some(job)) else { return };
+        let run = &mut self.training.runs[index];
+        match (run.state.clone(), outcome) {
+            (RunState::Discarding(_), Ok(Output::Discarded(gone))) => {
+                if !gone {
+                    let text = format!("{} holds other files and stays", run.folder.display());
+                    self.log.add(Level::Note, "Discarding", text, Vec::new());
+                }
+                self.forget_run(index, effects);
+            }
+            (RunState::Stopping { then: AfterStop::Discard, .. }, outcome) => {
+                run.end(outcome.map(|_| ()));
+                self.discard_run(index, effects);
+            }
+            (_, outcome) => run.end(outcome.map(|_| ())),
+        }
+    }
+
+    /// Of which settings and specimens an estimate would be now.
+    fn estimate_key(&self) -> Option<StageKey> {
+        let data = self.dataset()?.dataset.key().to_string();
+        Some(StageKey::of([data.as_bytes(), format!("{:?}", self.training.settings).as_bytes()]))
+    }
+
+    /// Whether the estimate is of the settings as they are.
+    pub fn estimate_is_current(&self) -> bool {
+        self.training.estimate.key().is_some_and(|key| self.estimate_key() == Some(key))
+    }
+
+    fn estimate_training(&mut self, effects: &mut Vec<Effect>) {
+        let (Some(opened), Some(key)) = (self.dataset().cloned(), self.estimate_key()) else { return };
+        if self.training.settings.checked().is_err() {
+            return;
+        }
+        let training = &mut self.training;
+        effects.extend(training.estimate.job().map(Effect::Stop));
+        let request = TrainRequest {
+            source: TrainSource::Opened(Arc::clone(&opened.dataset)),
+            folder: training.home.join(&training.name),
+            settings: training.settings.clone(),
+            changes: TrainChanges::default(),
+            resume: false,
+            sample: None,
+        };
+        let job = JobId::next();
+        training.estimate.begin(job, key);
+        effects.push(Effect::Start(job, Box::new(Task::Estimate(Box::new(request)))));
+    }
+
+    /// Stops a run where it goes, then removes what it wrote.
+    fn discard_run(&mut self, index: usize, effects: &mut Vec<Effect>) {
+        let Some(run) = self.training.runs.get_mut(index) else { return };
+        match run.state {
+            RunState::Going(_) | RunState::Stopping { .. } => {
+                stop(&mut self.training, index, AfterStop::Discard, effects);
+            }
+            RunState::Discarding(_) => {}
+            RunState::Paused | RunState::Done | RunState::Failed(_) if run.owns_folder => {
+                let job = JobId::next();
+                run.state = RunState::Discarding(job);
+                effects.push(Effect::Start(job, Box::new(Task::Discard { folder: run.folder.clone() })));
+            }
+            RunState::Paused | RunState::Done | RunState::Failed(_) => {
+                let text = format!("{} was there before the run and stays", run.folder.display());
+                self.log.add(Level::Note, "Discarding", text, Vec::new());
+                self.forget_run(index, effects);
+            }
+        }
+    }
+
+    /// Takes a run off the list. Where its model is in use and gone, the bundled one takes its place.
+    fn forget_run(&mut self, index: usize, effects: &mut Vec<Effect>) {
+        let run = self.training.runs.remove(index);
+        let is_used = self.model_file().is_some_and(|file| file.starts_with(&run.folder));
+        if is_used && run.owns_folder {
+            self.obey(Command::UseModel(None), effects);
         }
     }
 }
 
-fn stop(training: &mut Training, index: usize, keep: bool, effects: &mut Vec<Effect>) {
+fn stop(training: &mut Training, index: usize, then: AfterStop, effects: &mut Vec<Effect>) {
     let Some(run) = training.runs.get_mut(index) else { return };
     match run.state {
         RunState::Going(job) => {
-            run.state = RunState::Stopping { job, keep };
+            run.state = RunState::Stopping { job, then };
             effects.push(Effect::Stop(job));
         }
-        RunState::Paused if keep => run.state = RunState::Done,
+        RunState::Stopping { job, .. } => run.state = RunState::Stopping { job, then },
+        RunState::Paused if then == AfterStop::Keep => run.state = RunState::Done,
         _ => {}
     }
 }

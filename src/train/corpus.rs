@@ -53,6 +53,10 @@ impl Store {
         self.first_tokens.push(first_token);
     }
 
+    fn bytes(&self) -> usize {
+        self.packed.len() + size_of_val(&self.ends[..]) + size_of_val(&self.first_tokens[..])
+    }
+
     fn letters(&self, index: usize) -> Vec<u8> {
         self.span(index).map(|at| self.letter_at(at)).collect()
     }
@@ -102,6 +106,12 @@ impl Corpus {
     /// Number of barcodes to validate on.
     pub fn validation_len(&self) -> usize {
         self.validation.len()
+    }
+
+    /// Bytes that the barcodes take.
+    pub(super) fn bytes(&self) -> usize {
+        let rows = size_of_val(&self.train[..]) + size_of_val(&self.validation[..]);
+        self.store.bytes() + rows + size_of_val(&self.labels[..]) + self.partners.bytes()
     }
 
     /// The record of the barcodes that are trained on.

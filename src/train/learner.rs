@@ -116,6 +116,14 @@ impl Learner {
         }
     }
 
+    /// Bytes of working memory for batches `times` as large as the largest so far; `None` on a GPU.
+    pub(super) fn working_bytes(&self, times: f64) -> Option<u64> {
+        match self {
+            Self::Cpu(cpu) => Some(cpu.network.working_bytes(times)),
+            Self::Device(_) => None,
+        }
+    }
+
     /// Adds the gradient of a batch to that of the next step.
     pub(super) fn learn(&mut self, batch: &Batch, drops: &Drops) -> Result<(), Halt> {
         match self {

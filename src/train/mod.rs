@@ -36,6 +36,9 @@ pub use history::{History, Report, Validation};
 pub use objective::{Objective, TokenCounts};
 pub use partners::Partner;
 pub use schedule::{Rates, ScheduleKind};
-pub use settings::{CheckedSettings, Names, Preset, Ratios, RunLength, SettingsError, TrainChanges, TrainSettings};
+pub use settings::{
+    CheckedSettings, Names, Preset, Ratios, RunLength, SettingsError, TrainChanges, TrainSettings, fitting_heads,
+    possible_heads,
+};
 pub use state::SavedRun;
 pub use trainer::{StepReport, Trainer};

@@ -112,6 +112,17 @@ impl Partners {
         }
     }
 
+    /// Bytes that they take.
+    pub(super) fn bytes(&self) -> usize {
+        let lists =
+            |lists: &[Vec<u32>]| size_of_val(lists) + lists.iter().map(|list| size_of_val(&list[..])).sum::<usize>();
+        match self {
+            Self::Same => 0,
+            Self::Relatives(relatives) => lists(relatives),
+            Self::Genus { labels, members } => size_of_val(&labels[..]) + lists(members),
+        }
+    }
+
     /// The group whose members are not held against a barcode.
     pub(super) fn group(&self, index: u32) -> Option<u32> {
         match self {

@@ -179,13 +179,31 @@ impl Trainer {
         write(path, self.model(path, &numbers.weights).write_run(path, &[], &BTreeMap::new()))
     }
 
+    /// The model as it is now, to read with.
+    ///
+    /// # Errors
+    /// [`TrainError::Diverged`] or [`TrainError::Device`] where a GPU has only now told it.
+    pub fn reader(&self) -> Result<Checkpoint, TrainError> {
+        let numbers = self.learner.numbers().map_err(|halt| self.error(halt))?;
+        Ok(self.checkpoint("in training", &numbers.weights))
+    }
+
+    /// The model with random weights, as it would be without any training, to read with.
+    pub fn untrained_reader(&self) -> Checkpoint {
+        self.checkpoint("untrained", &self.learner.layout().initial(self.settings.seed()))
+    }
+
     /// The model with these weights.
     fn model(&self, path: &Path, weights: &[f32]) -> Checkpoint {
+        let stem = path.parent().and_then(Path::file_name).or(path.file_stem()).unwrap_or_default();
+        self.checkpoint(&stem.to_string_lossy(), weights)
+    }
+
+    fn checkpoint(&self, name: &str, weights: &[f32]) -> Checkpoint {
         let architecture = &self.settings.architecture;
         let entries = self.learner.layout().entries().iter();
-        let stem = path.parent().and_then(Path::file_name).or(path.file_stem()).unwrap_or_default();
         Checkpoint::trained(Trained {
-            name: &stem.to_string_lossy(),
+            name,
             tokenizer: &self.settings.tokenizer,
             encoder: architecture.encoder,
             decoder: architecture.decoder,

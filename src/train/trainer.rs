@@ -144,6 +144,27 @@ impl Trainer {
         self.learner.parameters()
     }
 
+    /// Bytes of the model's file: the weights, the record of the barcodes and a header.
+    pub fn model_bytes(&self) -> u64 {
+        /// Name, shape and place of a tensor in the header.
+        const PER_TENSOR: usize = 128;
+        let header = PER_TENSOR * self.learner.layout().entries().len();
+        (self.parameters() * size_of::<f32>() + self.seen.to_bytes().len() + header) as u64
+    }
+
+    /// Most bytes that the run takes once batches are `times` as large as they were so far: weights, gradient and two moments, what
+    /// passes through the network, the barcodes, and what is gathered while a checkpoint is written. `None` on a GPU, whose memory
+    /// is the driver's.
+    pub fn memory_bytes(&self, times: f64) -> Option<u64> {
+        /// Weights, gradient, two moments.
+        const HELD: usize = 4;
+        /// A checkpoint's weights as numbers, and it and the moments twice as bytes.
+        const WRITTEN: usize = 7;
+        let of_weights = (HELD + WRITTEN) * self.parameters() * size_of::<f32>();
+        let working = self.learner.working_bytes(times)?;
+        Some(working + (of_weights + self.corpus.bytes()) as u64)
+    }
+
     /// Steps taken.
     pub fn steps(&self) -> u64 {
         self.counters.steps
@@ -151,12 +172,12 @@ impl Trainer {
 
     /// Passes over the barcodes, with fractions.
     pub fn epoch(&self) -> f64 {
-        self.counters.draws as f64 / (self.corpus.len() as u64 * self.views()) as f64
+        self.counters.draws as f64 / (self.corpus.len() * self.settings.views()) as f64
     }
 
-    /// Barcodes that are drawn for each one of a pass: the one, and its partner where views are compared.
-    fn views(&self) -> u64 {
-        if self.settings.contrasts() { 2 } else { 1 }
+    /// Seconds of training, pauses and validations not counted.
+    pub fn seconds(&self) -> f64 {
+        self.counters.seconds
     }
 
     /// The course of the run.
@@ -190,14 +211,9 @@ impl Trainer {
 
     /// Steps of a run that is not measured in minutes.
     fn total_steps(&self) -> u64 {
-        match self.settings.length() {
-            RunLength::Steps(steps) => steps,
-            RunLength::Epochs(epochs) => {
-                let barcodes = epochs * (self.corpus.len() as u64 * self.views()) as f64;
-                (barcodes / self.settings.barcodes_per_step() as f64).ceil().max(1.0) as u64
-            }
-            RunLength::Minutes(_) => 0,
-        }
+        let settings = &self.settings;
+        let draws = self.corpus.len() * settings.views();
+        settings.length().steps(draws, settings.barcodes_per_step()).unwrap_or_default()
     }
 
     fn rates(&self) -> Rates {
@@ -263,7 +279,8 @@ impl Trainer {
 
     fn draw_one(&mut self) -> (u32, Sample) {
         let draw = self.counters.draws;
-        let turn = draw / self.views();
+        let views = self.settings.views() as u64;
+        let turn = draw / views;
         let (epoch, place) = (turn / self.corpus.len() as u64, turn % self.corpus.len() as u64);
         if self.order_epoch != Some(epoch) {
             self.order = self.corpus.order(self.settings.seed(), epoch);
@@ -271,7 +288,7 @@ impl Trainer {
         }
         self.counters.draws += 1;
         let mut barcode = self.order[place as usize];
-        if !draw.is_multiple_of(self.views()) {
+        if !draw.is_multiple_of(views) {
             barcode = self.corpus.partners().draw(barcode, &mut self.streams.partner(draw));
         }
         let tokens = self.corpus.training_tokens(barcode as usize, draw, &self.settings, &self.streams);

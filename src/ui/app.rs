@@ -1,6 +1,7 @@
 //! The program behind the window: takes in what jobs tell, draws, and passes on what was asked for.
 
 use super::files::{Chooser, Chosen, Purpose};
+use super::frames::FrameLog;
 use super::panels::columns::ColumnForm;
 use super::scope::{Asked, Overlay, Scope};
 use super::shell;
@@ -39,6 +40,8 @@ pub struct Beginning {
     pub seed: Seed,
     /// Where the settings are kept; `None` neither reads nor writes any.
     pub settings_file: Option<PathBuf>,
+    /// Where the time of every frame is written down; `None` nowhere.
+    pub frame_log: Option<PathBuf>,
 }
 
 /// The program behind the window.
@@ -47,6 +50,7 @@ pub struct App {
     runner: Option<Runner<Output>>,
     workshop: Arc<Workshop>,
     settings_file: Option<PathBuf>,
+    frames: Option<FrameLog>,
     pub(super) chooser: Chooser,
     pub(super) top_bar: TopBar,
     pub(super) views: Views,
@@ -58,7 +62,7 @@ impl App {
     /// A program with its first commands given.
     ///
     /// # Errors
-    /// When the system gives no threads.
+    /// When the system gives no threads, or the log of the frames can't be written.
     pub fn new(ctx: &Context, beginning: &Beginning, workshop: Workshop) -> std::io::Result<Self> {
         theme::install(ctx);
         let woken = ctx.clone();
@@ -73,6 +77,7 @@ impl App {
             runner: Some(runner),
             workshop: Arc::new(workshop),
             settings_file: beginning.settings_file.clone(),
+            frames: beginning.frame_log.as_deref().map(FrameLog::create).transpose()?,
             chooser: Chooser::default(),
             top_bar: TopBar::default(),
             views: Views::default(),
@@ -219,7 +224,10 @@ impl App {
 }
 
 impl eframe::App for App {
-    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+    fn logic(&mut self, ctx: &Context, frame: &mut eframe::Frame) {
+        if let (Some(frames), Some(seconds)) = (&mut self.frames, frame.info().cpu_usage) {
+            frames.note(seconds, self.runner.as_ref().map_or(0, |runner| runner.jobs().count()));
+        }
         self.take_news(ctx);
     }
 

@@ -12,6 +12,7 @@
 
 pub mod app;
 pub mod files;
+mod frames;
 pub mod keys;
 pub mod legend;
 pub mod panels;

@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The name that the system knows the window by.
 const APP_ID: &str = "barcodescope";
+/// The environment variable that names a file for the time of every frame.
+const FRAME_LOG: &str = "BARCODESCOPE_FRAMES";
 /// The icon, as a PNG.
 const ICON: &[u8] = include_bytes!("../../assets/icon.png");
 
@@ -81,6 +83,7 @@ fn open(options: UiOptions, opened: &Arc<AtomicBool>) -> eframe::Result {
         models_home: folders.map(|folders| folders.data_dir().join("models")),
         seed: options.seed,
         settings_file,
+        frame_log: std::env::var_os(FRAME_LOG).map(PathBuf::from),
     };
     let mut viewport = ViewportBuilder::default()
         .with_app_id(APP_ID)

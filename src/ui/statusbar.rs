@@ -38,7 +38,10 @@ fn idle_text(scope: &Scope<'_>) -> String {
     if failed > 0 {
         format!("{} could not be finished", words::counted(failed, "step", "steps"))
     } else {
-        "Ready".to_owned()
+        match scope.session.training.learning() {
+            Some(run) => format!("Ready; {} is learning", run.name),
+            None => "Ready".to_owned(),
+        }
     }
 }
 

@@ -1,4 +1,6 @@
-//! Numbers and times as people read them.
+//! Numbers, times and files as people read them.
+
+use std::path::Path;
 
 /// Between groups of three digits.
 const THIN_SPACE: char = '\u{2009}';
@@ -46,6 +48,24 @@ pub fn duration(seconds: f32) -> String {
     }
 }
 
+/// How large something is on disk or in memory: `640 kB`, `17.6 MB`, `1.2 GB`.
+pub fn bytes(number: u64) -> String {
+    let of = |unit: f64| number as f64 / unit;
+    match number {
+        0..1_000_000 => format!("{:.0} kB", of(1e3)),
+        1_000_000..100_000_000 => format!("{:.1} MB", of(1e6)),
+        100_000_000..1_000_000_000 => format!("{:.0} MB", of(1e6)),
+        _ => format!("{:.1} GB", of(1e9)),
+    }
+}
+
+/// A file with its folder, where there is one: `run-1/best.safetensors`.
+pub fn file_in_folder(path: &Path) -> String {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let names = [path.parent().and_then(name), name(path)];
+    names.into_iter().flatten().collect::<Vec<_>>().join("/")
+}
+
 /// A sentence begins with a capital letter.
 pub fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
@@ -76,6 +96,23 @@ mod tests {
             ["0 %", "100 %", "99.4 %", "99.9 %", "0.1 %", "50.0 %"]
         );
         assert_eq!(interval([0.721, 0.7734]), "72.1 to 77.3 %");
+    }
+
+    #[test]
+    fn a_file_is_named_with_its_folder_alone() {
+        let of = |path: &str| file_in_folder(Path::new(path));
+        assert_eq!(
+            [of("models/run-1/best.safetensors"), of("best.safetensors"), of("")],
+            ["run-1/best.safetensors", "best.safetensors", ""]
+        );
+    }
+
+    #[test]
+    fn sizes_have_the_unit_that_suits_them() {
+        assert_eq!(
+            [999, 640_300, 17_640_000, 640_000_000, 1_234_000_000].map(bytes),
+            ["1 kB", "640 kB", "17.6 MB", "640 MB", "1.2 GB"]
+        );
     }
 
     #[test]

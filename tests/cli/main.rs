@@ -7,6 +7,7 @@ mod contract;
 mod discover;
 mod interrupt;
 mod lab;
+mod session;
 mod support;
 #[cfg(unix)]
 mod train;

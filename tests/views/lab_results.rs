@@ -43,7 +43,7 @@ fn guesses(dataset: &Dataset, rows: &[usize]) -> Reconstructions {
             let kmer = bases[K * at..K * (at + 1)].to_owned();
             let masked = at % 2 == 1;
             let guess = |kmer: &str, probability| Guess { kmer: kmer.to_owned(), probability };
-            let [best, second] = if at % 3 == 0 { ["TTTT", "ACGT"] } else { ["ACGT", "TTTT"] };
+            let [best, second] = if at.is_multiple_of(3) { ["TTTT", "ACGT"] } else { ["ACGT", "TTTT"] };
             ReconstructedToken {
                 position: at as u32,
                 first_base: K * at,

@@ -10,3 +10,4 @@ mod lab_results;
 mod pictures;
 mod results;
 mod states;
+mod train;

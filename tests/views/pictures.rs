@@ -12,7 +12,7 @@ use egui_kittest::{SnapshotOptions, SnapshotResults};
 use std::io::Write;
 
 /// Pixels that may differ: the rims of letters and points, which drivers of different versions round differently.
-const DIFFERENT_PIXELS: usize = 400;
+const DIFFERENT_PIXELS: usize = 60;
 
 /// Compares the window with its pictures by day and by night.
 fn compare(name: &str, desk: impl Fn() -> Desk) {

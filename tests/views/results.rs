@@ -17,6 +17,7 @@ use barcodescope::pipeline::classify::{Classification, SpecimenCall};
 use barcodescope::pipeline::cluster::Clustering;
 use barcodescope::pipeline::embed::Embedded;
 use barcodescope::pipeline::project::{ProjectMethod, Projection, Source};
+use barcodescope::pipeline::train::Estimate;
 use barcodescope::pipeline::{Method, Provenance};
 use barcodescope::seed::Seed;
 use ndarray::Array2;
@@ -80,7 +81,29 @@ pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
         })),
         Task::Export { path, .. } => Output::Saved(path.clone()),
         Task::Train(_) => Output::Trained(Vec::new()),
+        Task::Estimate(_) => Output::Estimated(Arc::new(vec![estimate()])),
+        Task::Discard { .. } => Output::Discarded(true),
         Task::Lab(task) => Output::Lab(lab_results::result_of(task)),
+    }
+}
+
+fn estimate() -> Estimate {
+    Estimate {
+        mask_ratio: 0.5,
+        parameters: 4_340_224,
+        model_bytes: 17_640_000,
+        memory_bytes: Some(640_000_000),
+        barcodes: 235,
+        validation_barcodes: 5,
+        barcodes_per_step: 64,
+        seconds_per_step: 0.5,
+        steps: 2400,
+        epochs: 653.6,
+        device: "the CPU".into(),
+        training_seconds: 1200.0,
+        validation_seconds: 30.0,
+        timed_steps: 3,
+        timed_barcodes: 64,
     }
 }
 

@@ -1,16 +1,13 @@
-//! Every page and panel while there is nothing, while it is being made, when that failed, and when it is there. The Atlas has a
-//! file of its own.
+//! Every page and panel while there is nothing, while it is being made, when that failed, and when it is there. The Atlas,
+//! the masking lab and training have files of their own.
 
 use crate::desk::{Answered, Desk, GENERA, SPECIMENS, builder, everything, genus_of};
 use crate::results::{GROUPS, MISNAMED, TRAINED_ON};
 use barcodescope::data::taxonomy::Field;
-use barcodescope::jobs::{Event, JobError, JobId, Output, Task, TrainNews};
+use barcodescope::jobs::Task;
 use barcodescope::pipeline::Method;
 use barcodescope::pipeline::cluster::ClusterRecipe;
-use barcodescope::pipeline::train::RunFacts;
-use barcodescope::session::training::{RunState, TrainCommand};
 use barcodescope::session::{Command, Input, Page, Step};
-use barcodescope::train::{Report, Validation};
 use egui::{Theme, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
@@ -225,141 +222,4 @@ fn the_specimen_panel_in_its_states() {
     for name in [GENERA[genus_of(MISNAMED)], GENERA[genus_of(MISNAMED) + 1]] {
         assert!(shows(&ready, name), "label and look, {name}");
     }
-}
-
-/// A window in which a run has begun, with the job that trains it.
-fn in_training() -> (Window, JobId) {
-    let mut desk = Desk::new(|task| if matches!(task, Task::Train(_)) { None } else { everything(task) });
-    desk.tell(Input::Command(Command::Train(TrainCommand::Start)));
-    let RunState::Going(job) = desk.session.training.runs[0].state else { panic!("the run begins") };
-    (at(Page::Train, desk), job)
-}
-
-fn tell(window: &mut Window, id: JobId, news: TrainNews) {
-    window.state_mut().tell(Input::Job(Event::Told { id, news: Output::Training(news) }));
-    window.run();
-}
-
-fn facts() -> TrainNews {
-    TrainNews::Began(RunFacts {
-        folder: "models/run-1".into(),
-        device: "the CPU".into(),
-        mask_ratio: 0.5,
-        parameters: 4_340_224,
-        barcodes: 235,
-        validation_barcodes: 5,
-        from_step: 0,
-    })
-}
-
-fn report(step: u64, loss: f64) -> TrainNews {
-    TrainNews::Reported(Report {
-        step,
-        epoch: 0.1,
-        loss,
-        accuracy: 0.25,
-        learning_rate: 1e-3,
-        gradient_norm: 1.0,
-        sequences_per_second: 77.0,
-        encoder_tokens_per_second: 4000.0,
-        decoder_tokens_per_second: 8000.0,
-        seconds: 1.0,
-    })
-}
-
-#[test]
-fn train_offers_a_run_and_says_why_one_cannot_begin() {
-    let mut window = at(Page::Train, Desk::new(everything));
-    assert!(shows(&window, "No model is being trained") && shows(&window, "weights"));
-    window.state_mut().tell(Input::Command(Command::Train(TrainCommand::Name("../up".into()))));
-    window.run();
-    assert!(shows(&window, "The name needs letters"));
-    window.state_mut().tell(Input::Command(Command::Train(TrainCommand::Start)));
-    assert!(window.state().session.training.runs.is_empty(), "nothing begins that cannot be written");
-}
-
-#[test]
-fn a_run_shows_its_course_pauses_goes_on_and_is_used() {
-    let (mut window, job) = in_training();
-    assert!(shows(&window, "run-1") && shows(&window, "waiting"));
-    tell(&mut window, job, facts());
-    assert!(shows(&window, "learning") && !shows(&window, "waiting"));
-    tell(&mut window, job, report(10, 7.5));
-    tell(&mut window, job, TrainNews::Validated(Validation { step: 10, loss: 7.6, accuracy: 0.125 }, true));
-    for text in ["7.500", "25.0", "12.5", "77", "Curves: Loss", "Curves: Gradient"] {
-        assert!(shows(&window, text), "{text}");
-    }
-    tell(&mut window, JobId::next(), report(20, 1.0));
-    assert!(shows(&window, "7.500"), "news of another job change nothing");
-
-    window.get_by_label("Pause run-1").click();
-    window.run();
-    assert!(shows(&window, "writing"));
-    let outcome = Err(JobError::Cancelled { job: "Training".into() });
-    window.state_mut().tell(Input::Job(Event::Ended { id: job, outcome }));
-    window.run();
-    assert!(shows(&window, "paused"));
-    window.get_by_label("Go on run-1").click();
-    window.run();
-    let RunState::Going(again) = window.state().session.training.runs[0].state else { panic!("it goes on") };
-    assert_ne!(again, job);
-    tell(&mut window, again, report(20, 30.0));
-    assert!(shows(&window, "The loss is rising"));
-
-    window.state_mut().tell(Input::Job(Event::Ended { id: again, outcome: Ok(Output::Trained(Vec::new())) }));
-    window.run();
-    assert!(shows(&window, "done"));
-    window.get_by_label("Use this model run-1").click();
-    window.run();
-    let file = window.state().session.model_file().expect("the model is used").to_owned();
-    assert_eq!(file, window.state().session.training.runs[0].model());
-}
-
-#[test]
-fn a_run_that_failed_says_why_and_can_go_on() {
-    let (mut window, job) = in_training();
-    tell(&mut window, job, facts());
-    let outcome = Err(JobError::Failed { job: "Training".into(), source: "the disk is full".into() });
-    window.state_mut().tell(Input::Job(Event::Ended { id: job, outcome }));
-    window.run();
-    assert!(shows(&window, "failed") && shows(&window, "The disk is full"));
-    window.get_by_label("Go on run-1").click();
-    window.run();
-    assert!(matches!(window.state().session.training.runs[0].state, RunState::Going(_)));
-}
-
-#[test]
-fn several_hidden_shares_are_several_runs() {
-    let mut desk = Desk::new(|task| if matches!(task, Task::Train(_)) { None } else { everything(task) });
-    let mut settings = desk.session.training.settings.clone();
-    settings.mask_ratio = "0.25,0.75".parse().unwrap();
-    desk.tell(Input::Command(Command::Train(TrainCommand::Set(Box::new(settings)))));
-    desk.tell(Input::Command(Command::Train(TrainCommand::Start)));
-    let window = at(Page::Train, desk);
-    assert!(shows(&window, "run-1-0.25") && shows(&window, "run-1-0.75"));
-    let ratios: Vec<f64> =
-        window.state().session.training.runs.iter().map(|run| run.settings.mask_ratio.0[0]).collect();
-    assert_eq!(ratios, [0.25, 0.75]);
-}
-
-#[test]
-fn a_model_that_learns_by_heart_is_warned_of() {
-    let (mut window, job) = in_training();
-    tell(&mut window, job, facts());
-    for step in 1..=6 {
-        tell(&mut window, job, report(10 * step, 5.0 - 0.5 * step as f64));
-        let loss = 4.0 + 0.1 * step as f64;
-        tell(&mut window, job, TrainNews::Validated(Validation { step: 10 * step, loss, accuracy: 0.1 }, step == 1));
-        assert_eq!(shows(&window, "learns them by heart"), step == 6, "after {step} validations");
-    }
-}
-
-#[test]
-fn no_two_runs_have_one_folder() {
-    let (mut window, _) = in_training();
-    window.state_mut().tell(Input::Command(Command::Train(TrainCommand::Name("run-1".into()))));
-    window.state_mut().tell(Input::Command(Command::Train(TrainCommand::Start)));
-    window.run();
-    assert!(shows(&window, "There is a run of this name"));
-    assert_eq!(window.state().session.training.runs.len(), 1);
 }

@@ -9,6 +9,7 @@ mod evaluate;
 mod masking;
 mod model;
 mod reconstruct;
+mod session;
 mod simulate;
 mod train;
 
@@ -35,6 +36,7 @@ pub(super) fn run(command: Command, common: &Common, watch: &Watch) -> Result<u8
         Command::Train(arguments) => train::train(&arguments, common, watch)?,
         Command::Simulate(arguments) => simulate::simulate(&arguments, common, watch)?,
         Command::Demo(arguments) => simulate::demo(&arguments, common, watch)?,
+        Command::Session(command) => session::session(&command, common, watch)?,
         Command::Cache(CacheCommand::Clear) => clear_cache(common, watch)?,
     }
     Ok(0)

@@ -3,7 +3,9 @@
 use super::super::args::{Common, Switch, TrainArguments};
 use super::super::watch::Watch;
 use super::{CommandError, facts};
-use crate::pipeline::train::{RunFacts, TrainObserver, TrainOutcome, TrainRequest, TrainSource, train as train_models};
+use crate::pipeline::train::{
+    Estimate, RunFacts, TrainObserver, TrainOutcome, TrainRequest, TrainSource, estimate, train as train_models,
+};
 use crate::train::{Report, TrainChanges, Validation};
 use std::path::Path;
 
@@ -15,17 +17,23 @@ pub(super) fn train(arguments: &TrainArguments, common: &Common, watch: &Watch) 
     changes = changes.and(flags(arguments, common));
     let request = TrainRequest {
         source: TrainSource::Files(arguments.files.clone(), arguments.reading.options()?),
-        folder: arguments.out.clone(),
+        folder: arguments.out.clone().unwrap_or_default(),
         settings: arguments.preset.unwrap_or_default().settings(),
         changes,
         resume: arguments.resume,
+        sample: None,
     };
     if arguments.resume && arguments.preset.is_some() {
         return Err(CommandError::Usage("--preset is for new runs; a run that goes on has its settings".to_owned()));
     }
+    if arguments.estimate {
+        let estimates = estimate(&request, watch)?;
+        estimates.iter().for_each(|estimate| watch.remark(&before_the_start(estimate)));
+        return facts(common, watch, &estimates);
+    }
     let outcomes = train_models(&request, watch).inspect_err(|error| {
         if error.is_cancelled() {
-            watch.remark(&format!("what was trained is kept; go on with --out {} --resume", arguments.out.display()));
+            watch.remark(&format!("what was trained is kept; go on with --out {} --resume", request.folder.display()));
         }
     })?;
     outcomes.iter().for_each(|outcome| watch.remark(&in_words(outcome)));
@@ -47,6 +55,29 @@ fn flags(arguments: &TrainArguments, common: &Common) -> TrainChanges {
         precision: common.precision,
         ..arguments.settings.clone()
     }
+}
+
+fn before_the_start(estimate: &Estimate) -> String {
+    let mega = |bytes: u64| bytes as f64 / 1e6;
+    let memory =
+        estimate.memory_bytes.map_or_else(String::new, |bytes| format!(", about {:.0} MB of memory", mega(bytes)));
+    format!(
+        "mask ratio {}: {} weights, {:.1} MB on disk{memory}; on {}, {:.3} s a step of {} barcodes (timed on {} steps of \
+         {}); {} steps, {:.2} passes over {} barcodes, {:.1} min and {:.1} min for validations",
+        estimate.mask_ratio,
+        estimate.parameters,
+        mega(estimate.model_bytes),
+        estimate.device,
+        estimate.seconds_per_step,
+        estimate.barcodes_per_step,
+        estimate.timed_steps,
+        estimate.timed_barcodes,
+        estimate.steps,
+        estimate.epochs,
+        estimate.barcodes,
+        estimate.training_seconds / 60.0,
+        estimate.validation_seconds / 60.0,
+    )
 }
 
 fn in_words(outcome: &TrainOutcome) -> String {

@@ -54,7 +54,7 @@ const SAMPLE_ROWS: usize = 200;
 pub const HEADER_COLUMN: &str = "header";
 
 /// What is read and what is left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ImportOptions {
     /// Which columns of tables hold what, where the guess is to be changed.
     pub mapping: Option<ColumnMapping>,
@@ -460,9 +460,9 @@ fn file_report(
     Ok(FileReport {
         path: facts.path.clone(),
         layout: facts.layout.clone(),
-        compression: lines.compression(),
+        compression: lines.compression().into(),
         encoding: lines.encoding(),
-        line_ends: lines.line_ends(),
+        line_ends: lines.line_ends().into(),
         columns: facts.columns.clone(),
         mapping: facts.mapping.clone(),
         labels_only: !facts.has_sequences(),

@@ -4,12 +4,13 @@ use super::mapping::ColumnMapping;
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::key::ContentHash;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 /// Why a record is not in the dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOutReason {
     /// It has no sequence.
@@ -63,7 +64,7 @@ impl fmt::Display for LeftOutReason {
 }
 
 /// What was put right, or could not be used as it stood, in a record or file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Repair {
     /// Gaps, blanks or line numbers within the sequence were removed.
@@ -165,7 +166,8 @@ impl fmt::Display for Repair {
 }
 
 /// What a line of the report is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// The record is not in the dataset.
     LeftOut(LeftOutReason),
@@ -192,7 +194,7 @@ impl Event {
 }
 
 /// One record or line that was left out or put right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ReportEntry {
     /// Index into [`ImportReport::files`].
     pub file: u32,
@@ -209,18 +211,18 @@ pub struct ReportEntry {
 }
 
 /// How one file was read.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct FileReport {
     /// As the user named it.
     pub path: PathBuf,
     /// Layout: "FASTA", "BIOSCAN-5M", …, "table".
     pub layout: String,
     /// "none", "gzip" or "zstd".
-    pub compression: &'static str,
+    pub compression: Cow<'static, str>,
     /// "UTF-8", "UTF-8 with BOM", "UTF-16", "Latin-1 in places".
     pub encoding: String,
     /// "LF", "CRLF", "mixed", "CR".
-    pub line_ends: &'static str,
+    pub line_ends: Cow<'static, str>,
     /// Columns of a table.
     pub columns: Vec<String>,
     /// Which column was read as what; `None` for FASTA.
@@ -236,7 +238,7 @@ pub struct FileReport {
 }
 
 /// Lengths of the barcodes that were kept, in bases.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Lengths {
     /// Shortest barcode.
     pub shortest: u32,
@@ -249,7 +251,7 @@ pub struct Lengths {
 }
 
 /// How much of a label there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LabelCount {
     /// Specimens that carry it.
     pub labelled: usize,
@@ -258,7 +260,7 @@ pub struct LabelCount {
 }
 
 /// What became of every record; `records_read` is `records_kept` and all that was left out.
-#[derive(Debug, Clone, Default, serde::Serialize)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct ImportReport {
     /// Records with or without a sequence; rows of label tables are none.
     pub records_read: usize,
@@ -269,7 +271,7 @@ pub struct ImportReport {
     /// Repairs, by kind: records or lines put right.
     pub repaired: BTreeMap<Repair, usize>,
     /// Kept records that are unusual, by the name of the flag.
-    pub flagged: BTreeMap<&'static str, usize>,
+    pub flagged: BTreeMap<Cow<'static, str>, usize>,
     /// Different barcodes among the records kept.
     pub unique_barcodes: usize,
     /// Records whose id another record had before.
@@ -321,7 +323,7 @@ impl ImportReport {
             self.lengths = Lengths { shortest, median: lengths[(lengths.len() - 1) / 2], longest, mean };
         }
         for row in 0..dataset.len() {
-            dataset.flags(row).names().for_each(|name| *self.flagged.entry(name).or_default() += 1);
+            dataset.flags(row).names().for_each(|name| *self.flagged.entry(name.into()).or_default() += 1);
         }
         for field in Field::ALL {
             let column = dataset.labels(field);

@@ -2,6 +2,7 @@
 
 use super::safetensors::{Written, to_bytes};
 use super::{Checkpoint, ModelError, SEEN_TENSOR};
+use crate::files::temporary_beside;
 use crate::key::ContentHash;
 use crate::model::config::Objective;
 use serde_json::{Value as Json, json};
@@ -74,15 +75,7 @@ impl Checkpoint {
 /// Writes a file in one step: whoever looks sees the old one or the new one.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     let io = |source| ModelError::Io { path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // as any new file, not for this user alone
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder).map_err(io)?;
+    let mut file = temporary_beside(path).map_err(io)?;
     file.write_all(bytes).map_err(io)?;
     // a name that points to nothing after a power cut would be worse than an old model
     file.as_file().sync_all().map_err(io)?;

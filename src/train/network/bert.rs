@@ -43,6 +43,12 @@ impl Memory {
         fit(&mut self.hidden[0], count * width)
     }
 
+    /// Numbers that it has room for.
+    pub(super) fn numbers(&self) -> usize {
+        let hidden: usize = self.hidden.iter().map(Vec::capacity).sum();
+        hidden + self.embedded.numbers() + self.layers.iter().map(Saved::numbers).sum::<usize>()
+    }
+
     /// The last layer's output, `[N, D]`.
     pub(super) fn output(&self, width: usize) -> &[f32] {
         self.hidden.last().map_or(&[][..], |last| &last[..self.rows * width])

@@ -61,6 +61,18 @@ pub(super) struct HeadScratch {
     logits: Vec<f32>,
 }
 
+impl HeadScratch {
+    /// Numbers that it has room for: of the rows, and of the logits, which never are those of more than a few rows.
+    pub(super) fn numbers(&self) -> [usize; 2] {
+        [self.rows.capacity() + self.gradient.capacity(), self.logits.capacity()]
+    }
+
+    /// Most logits that there ever are.
+    pub(super) fn most_logits(classes: usize) -> usize {
+        CHUNK_ROWS * classes
+    }
+}
+
 /// The output layer in the shape in which it is run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head<'a> {

@@ -32,6 +32,22 @@ pub(super) struct SavedNorm {
     pub(super) factors: Vec<f32>,
 }
 
+impl SavedNorm {
+    /// Numbers that it has room for.
+    pub(super) fn numbers(&self) -> usize {
+        self.normal.capacity() + self.factors.capacity()
+    }
+}
+
+impl Saved {
+    /// Numbers that it has room for.
+    pub(super) fn numbers(&self) -> usize {
+        let Self { joined, attended, first, middle, inner, second } = self;
+        let rows: usize = [joined, attended, middle, inner].into_iter().map(Vec::capacity).sum();
+        rows + first.numbers() + second.numbers()
+    }
+}
+
 /// Room for gradients that no layer keeps.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
@@ -41,6 +57,14 @@ pub(super) struct Scratch {
     attended: Vec<f32>,
     joined: Vec<f32>,
     sums: Vec<f32>,
+}
+
+impl Scratch {
+    /// Numbers that it has room for.
+    pub(super) fn numbers(&self) -> usize {
+        let Self { inner, outer, attention_output, attended, joined, sums } = self;
+        [inner, outer, attention_output, attended, joined, sums].into_iter().map(Vec::capacity).sum()
+    }
 }
 
 /// A layer in the shape in which it is run.

@@ -139,6 +139,17 @@ impl Network {
         &self.layout
     }
 
+    /// Bytes of working memory for a pass over `times` as many rows as in the largest pass so far, from the buffers that it took.
+    pub(crate) fn working_bytes(&self, times: f64) -> u64 {
+        let Workspace { encoder, decoder, projected, gradient, encoder_gradient, scratch, head } = &self.memory;
+        let [of_rows, logits] = head.numbers();
+        let rows = encoder.numbers() + decoder.numbers() + scratch.numbers() + of_rows;
+        let rows = rows + projected.capacity() + gradient.capacity() + encoder_gradient.capacity();
+        let most_logits = HeadScratch::most_logits(self.architecture.classes) as f64;
+        let numbers = rows as f64 * times + (logits as f64 * times).min(most_logits.max(logits as f64));
+        (numbers * size_of::<f32>() as f64) as u64
+    }
+
     /// Loss of a batch. With `gradients`, those of all weights are added to them.
     pub(crate) fn run(
         &mut self,

@@ -34,6 +34,17 @@ pub enum RunLength {
     Steps(u64),
 }
 
+impl RunLength {
+    /// Steps of `per_step` barcodes of a run whose passes have `barcodes`; `None` where it is measured in minutes.
+    pub fn steps(self, barcodes: usize, per_step: usize) -> Option<u64> {
+        match self {
+            Self::Steps(steps) => Some(steps),
+            Self::Epochs(epochs) => Some((epochs * barcodes as f64 / per_step as f64).ceil().max(1.0) as u64),
+            Self::Minutes(_) => None,
+        }
+    }
+}
+
 /// Settings that make sense together, for one mask ratio: what a run can be started with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedSettings {
@@ -84,6 +95,11 @@ impl CheckedSettings {
     /// Whether barcodes come in pairs of views that are compared.
     pub fn contrasts(&self) -> bool {
         self.settings.contrast > 0.0
+    }
+
+    /// Barcodes that are drawn for each one of a pass: the one, and its partner where views are compared.
+    pub fn views(&self) -> usize {
+        if self.contrasts() { 2 } else { 1 }
     }
 
     /// How the trained model reads.
@@ -226,12 +242,16 @@ impl TrainSettings {
         require(
             in_frame || self.noise == 0.0,
             "noise",
-            "bases have a place in registered models only: add --register on",
+            "bases have a place in registered models only: register the barcodes (--register on)",
         )?;
         let placed = in_frame || self.partner != Partner::Relative;
-        require(placed, "partner", "relatives are found in registered models only: add --register on")?;
+        require(
+            placed,
+            "partner",
+            "relatives are found in registered models only: register the barcodes (--register on)",
+        )?;
         let even = self.contrast == 0.0 || (self.batch.is_multiple_of(2) && self.batch >= 4);
-        require(even, "batch", "views come in pairs: an even number from 4 is needed with --contrast")
+        require(even, "batch", "views come in pairs: where they are compared, an even number from 4 is needed")
     }
 
     fn length(&self) -> Result<RunLength, SettingsError> {

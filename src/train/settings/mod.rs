@@ -1,11 +1,13 @@
 //! The settings of a run: one list for the file, the flags and the panel.
 
 mod checked;
+mod heads;
 mod preset;
 #[cfg(test)]
 mod tests;
 
 pub use checked::{CheckedSettings, RunLength, SettingsError};
+pub use heads::{fitting_heads, possible_heads};
 pub use preset::Preset;
 
 use super::objective::Objective;
@@ -222,6 +224,13 @@ impl FromStr for Names {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()))
+        Ok(Self::of(text))
+    }
+}
+
+impl Names {
+    /// The names of a list with commas.
+    pub fn of(text: &str) -> Self {
+        Self(text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect())
     }
 }

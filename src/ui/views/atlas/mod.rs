@@ -2,7 +2,7 @@
 
 mod filter;
 mod layout;
-mod palette;
+pub(super) mod palette;
 mod scene;
 mod specimen;
 

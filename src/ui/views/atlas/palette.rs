@@ -11,16 +11,16 @@ const NUMBERS: usize = 12;
 
 /// The colours of a column.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Palette {
+pub(in crate::ui::views) struct Palette {
     /// By code, `[distinct]`.
-    pub(super) colours: Vec<Color32>,
+    pub(in crate::ui::views) colours: Vec<Color32>,
     /// Smallest and largest value of a column of numbers, which are coloured by size.
-    pub(super) range: Option<[f64; 2]>,
+    pub(in crate::ui::views) range: Option<[f64; 2]>,
 }
 
 impl Palette {
     /// The colours of `values`. `named_at` is the rank of predicted names.
-    pub(super) fn of(dataset: &Dataset, values: &Values, named_at: Option<Field>, dark: bool) -> Self {
+    pub(in crate::ui::views) fn of(dataset: &Dataset, values: &Values, named_at: Option<Field>, dark: bool) -> Self {
         let shade = if dark { Shade::Dark } else { Shade::Light };
         let labels = &*values.labels;
         if let (ColumnKey::Other(_), Some(numbers)) = (values.column, numbers(labels)) {

@@ -9,6 +9,8 @@ use egui::{
 
 /// Lines of text of a row of k-mers: bases, guesses, amino acids.
 const LINES: f32 = 3.0;
+/// Size of a changed amino acid's letters: three of them are as wide as their codon, and the next codon may change, too.
+const CHANGED: f32 = 0.8;
 
 /// Where everything is drawn.
 struct Layout {
@@ -29,16 +31,7 @@ impl Layout {
         let line = ui.text_style_height(&TextStyle::Monospace) + 2.0 * theme::HAIRLINE;
         let per_row = (((ui.available_width() + theme::GRID) / (k as f32 * letter + theme::GRID)) as usize).max(1);
         let first_base = found.tokens.first().map_or(0, |token| token.first_base);
-        Self {
-            origin: Pos2::ZERO,
-            font,
-            letter,
-            line,
-            k,
-            per_row,
-            first_base,
-            tokens: found.tokens.len(),
-        }
+        Self { origin: Pos2::ZERO, font, letter, line, k, per_row, first_base, tokens: found.tokens.len() }
     }
 
     fn row_height(&self) -> f32 {
@@ -92,6 +85,7 @@ pub(super) fn show(ui: &mut Ui, found: &Reconstruction, k: usize, chosen: Option
             }
         }
     }
+    let changed = FontId { size: CHANGED * layout.font.size, ..layout.font.clone() };
     for codon in &found.codons {
         // the letter stands below the middle base of its codon
         let Some(place) = layout
@@ -101,12 +95,12 @@ pub(super) fn show(ui: &mut Ui, found: &Reconstruction, k: usize, chosen: Option
             continue;
         };
         let at = place + vec2(layout.letter / 2.0, 2.0 * layout.line);
-        let (text, colour) = if codon.amino_acid == codon.guessed {
-            (codon.amino_acid.to_string(), tokens.quiet)
+        let (text, font, colour) = if codon.amino_acid == codon.guessed {
+            (codon.amino_acid.to_string(), &layout.font, tokens.quiet)
         } else {
-            (format!("{}>{}", codon.amino_acid, codon.guessed), tokens.wrong)
+            (format!("{}>{}", codon.amino_acid, codon.guessed), &changed, tokens.wrong)
         };
-        ui.painter().text(at, Align2::CENTER_TOP, text, layout.font.clone(), colour);
+        ui.painter().text(at, Align2::CENTER_TOP, text, font.clone(), colour);
     }
     clicked
 }

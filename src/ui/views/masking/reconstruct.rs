@@ -85,6 +85,9 @@ fn controls(ui: &mut Ui, scope: &mut Scope<'_>, offered: &[Offered]) {
         if ui.button("Open a model…").on_hover_text("To let it guess").clicked() {
             scope.choose(Purpose::LabModel);
         }
+    });
+    // a line of its own: a slider would not break before the number that belongs to it
+    ui.horizontal(|ui| {
         let label =
             ui.label("Masked share").on_hover_text("Share of the barcode's k-mers that is hidden from the model");
         let slider = Slider::new(&mut mask.ratio, 0.05..=MAX_RATIO).step_by(0.05).fixed_decimals(2);

@@ -1,89 +1,93 @@
 //! The settings of the next run.
 
+use super::fields::{number, row, small, splits, switch, width_and_heads};
+use super::{estimate, two_views};
+use crate::data::taxonomy::Field;
+use crate::jobs::ModelSource;
 use crate::model::{DeviceChoice, Precision};
-use crate::session::Command;
 use crate::session::training::TrainCommand;
+use crate::session::{Command, Session};
 use crate::train::{Objective, Preset, Ratios, ScheduleKind, TrainSettings};
 use crate::ui::scope::Scope;
 use crate::ui::{theme, words};
-use egui::emath::Numeric;
 use egui::{CollapsingHeader, ComboBox, DragValue, Grid, RichText, TextEdit, Ui};
-use std::ops::RangeInclusive;
+use std::path::Path;
 
 /// The form, while it is being filled in.
 #[derive(Default)]
 pub(super) struct Form {
     /// The mask ratios as they are being typed, which need not make sense yet.
     ratios: Option<String>,
+    /// The splits as they are being typed.
+    splits: Option<String>,
 }
 
 impl Form {
     pub(super) fn show(&mut self, ui: &mut Ui, scope: &mut Scope<'_>) {
         preset(ui, scope);
+        let known = scope.dataset().map_or(&[][..], |dataset| dataset.labels(Field::Split).names());
         let before = &scope.session.training.settings;
         let mut settings = before.clone();
         self.main(ui, &mut settings);
         CollapsingHeader::new("Size of the model").show(ui, |ui| size(ui, &mut settings));
-        CollapsingHeader::new("Learning").show(ui, |ui| learning(ui, &mut settings));
-        CollapsingHeader::new("Validation and checkpoints").show(ui, |ui| checks(ui, &mut settings));
+        CollapsingHeader::new("Learning").show(ui, |ui| learning(ui, scope.session, &mut settings));
+        CollapsingHeader::new("Two views of a barcode").show(ui, |ui| two_views::show(ui, &mut settings));
+        CollapsingHeader::new("Validation and checkpoints").show(ui, |ui| {
+            checks(ui, &mut settings, known, &mut self.splits);
+        });
         if settings != *before {
             ask(scope, TrainCommand::Set(Box::new(settings)));
         }
         ui.add_space(theme::GAP);
         begin(ui, scope);
+        estimate::show(ui, scope);
     }
 
     fn main(&mut self, ui: &mut Ui, settings: &mut TrainSettings) {
         Grid::new("train main").num_columns(2).show(ui, |ui| {
-            let label = ui.label("Objective").on_hover_text("What the model learns by");
-            ComboBox::from_id_salt("objective")
-                .selected_text(objective_name(settings.objective))
-                .show_ui(ui, |ui| {
+            row(ui, "objective", |ui| {
+                let list = ComboBox::from_id_salt("objective").selected_text(objective_name(settings.objective));
+                let list = list.show_ui(ui, |ui| {
                     for objective in [Objective::Mae, Objective::Mlm, Objective::Causal] {
                         ui.selectable_value(&mut settings.objective, objective, objective_name(objective))
                             .on_hover_text(objective_hint(objective));
                     }
-                })
-                .response
-                .labelled_by(label.id)
-                .on_hover_text(objective_hint(settings.objective));
-            ui.end_row();
+                });
+                list.response.on_hover_text(objective_hint(settings.objective))
+            });
             if settings.objective != Objective::Causal {
                 self.mask_ratio(ui, settings);
-                ui.end_row();
             }
             length(ui, settings);
-            ui.end_row();
-            number(
-                ui,
-                "Seed",
-                "Of every random draw: the same seed gives the same model",
-                &mut settings.seed,
-                0..=u64::MAX,
-            );
-            ui.end_row();
-            ui.label("Registered")
-                .on_hover_text("Whether barcodes are shifted to the COI-5P frame before they are cut into k-mers");
-            ui.checkbox(&mut settings.register, "to the COI-5P frame");
-            ui.end_row();
+            number(ui, "seed", &mut settings.seed, 0..=u64::MAX);
+            switch(ui, "register", &mut settings.register, true, "to the COI-5P frame");
             device(ui, settings);
         });
     }
 
     /// One ratio or several, each of which makes a run.
     fn mask_ratio(&mut self, ui: &mut Ui, settings: &mut TrainSettings) {
-        let hint = "Share of the k-mers that is hidden; several, with commas, train one model each";
-        let label = ui.label("Hidden share").on_hover_text(hint);
         let mut text = self.ratios.clone().unwrap_or_else(|| in_words(&settings.mask_ratio));
-        let field = ui.add(TextEdit::singleline(&mut text).desired_width(theme::NAME_COLUMN)).labelled_by(label.id);
-        if field.changed() {
-            if let Ok(ratios) = text.parse::<Ratios>() {
-                settings.mask_ratio = ratios;
+        let mut is_list = true;
+        row(ui, "mask_ratio", |ui| {
+            let field = ui.add(TextEdit::singleline(&mut text).desired_width(theme::NAME_COLUMN));
+            if field.changed() {
+                self.ratios = Some(text.clone());
             }
-            self.ratios = Some(text);
-        }
-        if field.lost_focus() {
-            self.ratios = None;
+            match text.parse::<Ratios>() {
+                Ok(ratios) if field.changed() => settings.mask_ratio = ratios,
+                Ok(_) => {}
+                Err(_) => is_list = false,
+            }
+            if field.lost_focus() {
+                self.ratios = None;
+            }
+            field
+        });
+        if !is_list {
+            ui.label("");
+            ui.label(RichText::new("Shares such as 0.25, 0.5").color(theme::tokens(ui).wrong));
+            ui.end_row();
         }
     }
 }
@@ -112,7 +116,7 @@ fn preset(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 fn preset_hint(preset: Preset) -> &'static str {
     match preset {
-        Preset::Laptop => "The size of the bundled model; learns for hours",
+        Preset::Laptop => "The size of the bundled model; becomes good in hours",
         Preset::Tiny => "A small model that learns something within minutes",
         Preset::BarcodeMae666 => "The published size; meant for a graphics card",
     }
@@ -136,156 +140,102 @@ fn objective_hint(objective: Objective) -> &'static str {
 
 /// How long the run is: minutes, passes or steps.
 fn length(ui: &mut Ui, settings: &mut TrainSettings) {
-    let label = ui.label("Length").on_hover_text("How long the model learns; it can be paused and stopped at any time");
-    ui.horizontal(|ui| {
-        let unit = if settings.minutes > 0.0 {
-            ui.add(DragValue::new(&mut settings.minutes).range(0.1..=100_000.0).speed(1.0)).labelled_by(label.id);
-            0
-        } else if settings.epochs > 0.0 {
-            ui.add(DragValue::new(&mut settings.epochs).range(0.01..=10_000.0).speed(0.1)).labelled_by(label.id);
-            1
-        } else {
-            ui.add(DragValue::new(&mut settings.steps).range(1..=100_000_000).speed(10.0)).labelled_by(label.id);
-            2
-        };
-        let mut chosen = unit;
-        ComboBox::from_id_salt("length unit")
-            .width(theme::NAME_COLUMN / 2.0)
-            .selected_text(UNITS[unit])
-            .show_ui(ui, |ui| {
+    let unit = if settings.minutes > 0.0 {
+        0
+    } else if settings.epochs > 0.0 {
+        1
+    } else {
+        2
+    };
+    row(ui, ["minutes", "epochs", "steps"][unit], |ui| {
+        let shown = ui.horizontal(|ui| {
+            let field = match unit {
+                0 => DragValue::new(&mut settings.minutes).range(0.1..=100_000.0).speed(1.0),
+                1 => DragValue::new(&mut settings.epochs).range(0.01..=10_000.0).speed(0.1),
+                _ => DragValue::new(&mut settings.steps).range(1..=100_000_000).speed(10.0),
+            };
+            let field = ui.add(field);
+            let mut chosen = unit;
+            let list = ComboBox::from_id_salt("length unit").width(theme::NAME_COLUMN / 2.0).selected_text(UNITS[unit]);
+            let list = list.show_ui(ui, |ui| {
                 for (index, name) in UNITS.into_iter().enumerate() {
                     ui.selectable_value(&mut chosen, index, name);
                 }
-            })
-            .response
-            .labelled_by(label.id);
-        if chosen != unit {
-            (settings.minutes, settings.epochs, settings.steps) =
-                [(20.0, 0.0, 0), (0.0, 10.0, 0), (0.0, 0.0, 1000)][chosen];
-        }
+            });
+            list.response.on_hover_text("What the length is counted in");
+            if chosen != unit {
+                (settings.minutes, settings.epochs, settings.steps) =
+                    [(20.0, 0.0, 0), (0.0, 10.0, 0), (0.0, 0.0, 1000)][chosen];
+            }
+            field
+        });
+        shown.inner
     });
 }
 
 const UNITS: [&str; 3] = ["minutes", "passes", "steps"];
 
-fn number<N: Numeric>(ui: &mut Ui, name: &str, hint: &str, value: &mut N, range: RangeInclusive<N>) {
-    let label = ui.label(name).on_hover_text(hint);
-    ui.add(DragValue::new(value).range(range).speed(0.1)).labelled_by(label.id).on_hover_text(hint);
-}
-
-/// A number whose size spans several powers of ten.
-fn small(ui: &mut Ui, name: &str, hint: &str, value: &mut f64, most: f64) {
-    let label = ui.label(name).on_hover_text(hint);
-    let speed = (*value / 50.0).max(1e-7);
-    let field = DragValue::new(value).range(0.0..=most).speed(speed).custom_formatter(|value, _| format!("{value}"));
-    ui.add(field).labelled_by(label.id).on_hover_text(hint);
-}
-
 fn size(ui: &mut Ui, settings: &mut TrainSettings) {
     Grid::new("train size").num_columns(2).show(ui, |ui| {
-        let mut row = |name: &str, hint: &str, value: &mut usize, range: RangeInclusive<usize>| {
-            number(ui, name, hint, value, range);
-            ui.end_row();
-        };
-        row("Bases of a k-mer", "Larger k-mers make shorter barcodes and a larger table", &mut settings.k, 1..=8);
-        row("Encoder layers", "Depth of the part that is kept", &mut settings.encoder_layers, 1..=48);
-        row("Encoder width", "Length of an embedding", &mut settings.encoder_width, 8..=4096);
-        row("Encoder inner width", "Width inside its feed-forward blocks", &mut settings.encoder_inner, 8..=16_384);
-        row("Encoder heads", "They divide the width", &mut settings.encoder_heads, 1..=64);
+        number(ui, "k", &mut settings.k, 2..=8);
+        number(ui, "max_bases", &mut settings.max_bases, 60..=1000);
+        number(ui, "encoder_layers", &mut settings.encoder_layers, 1..=48);
+        let names = ["encoder_width", "encoder_heads"];
+        width_and_heads(ui, names, &mut settings.encoder_width, &mut settings.encoder_heads);
+        number(ui, "encoder_inner", &mut settings.encoder_inner, 8..=16_384);
         if settings.objective == Objective::Mae {
-            row("Decoder layers", "Depth of the part that puts k-mers back", &mut settings.decoder_layers, 1..=48);
-            row("Decoder width", "Its width", &mut settings.decoder_width, 8..=4096);
-            row("Decoder inner width", "Width inside its feed-forward blocks", &mut settings.decoder_inner, 8..=16_384);
-            row("Decoder heads", "They divide its width", &mut settings.decoder_heads, 1..=64);
+            number(ui, "decoder_layers", &mut settings.decoder_layers, 1..=48);
+            let names = ["decoder_width", "decoder_heads"];
+            width_and_heads(ui, names, &mut settings.decoder_width, &mut settings.decoder_heads);
+            number(ui, "decoder_inner", &mut settings.decoder_inner, 8..=16_384);
         }
     });
 }
 
-fn learning(ui: &mut Ui, settings: &mut TrainSettings) {
+fn learning(ui: &mut Ui, session: &Session, settings: &mut TrainSettings) {
     Grid::new("train learning").num_columns(2).show(ui, |ui| {
-        number(ui, "Batch", "Barcodes that pass through the network together", &mut settings.batch, 1..=4096);
-        ui.end_row();
-        number(ui, "Accumulation", "Batches that make one step", &mut settings.accumulation, 1..=256);
-        ui.end_row();
-        small(
-            ui,
-            "Peak learning rate",
-            "For a step of 64 barcodes; too high and the loss rises",
-            &mut settings.peak_rate,
-            1.0,
-        );
-        ui.end_row();
-        small(ui, "Weight decay", "How much every weight shrinks", &mut settings.weight_decay, 1.0);
-        ui.end_row();
-        small(ui, "Longest gradient", "Longer ones are shortened to it; 0: none is", &mut settings.clip, 1000.0);
-        ui.end_row();
-        small(ui, "Dropout", "Share of the values that is dropped at random", &mut settings.dropout, 0.9);
-        ui.end_row();
-        let label = ui.label("Schedule").on_hover_text("How the learning rate goes");
-        ComboBox::from_id_salt("schedule")
-            .selected_text(settings.schedule.to_string())
-            .show_ui(ui, |ui| {
-                for kind in [ScheduleKind::OneCycle, ScheduleKind::WarmupCosine] {
-                    ui.selectable_value(&mut settings.schedule, kind, kind.to_string());
-                }
-            })
-            .response
-            .labelled_by(label.id);
-        ui.end_row();
+        begin_with(ui, session, settings);
+        number(ui, "batch", &mut settings.batch, 1..=4096);
+        number(ui, "accumulation", &mut settings.accumulation, 1..=256);
+        small(ui, "peak_rate", &mut settings.peak_rate, 1e-7..=1.0);
+        small(ui, "weight_decay", &mut settings.weight_decay, 0.0..=0.5);
+        small(ui, "clip", &mut settings.clip, 0.0..=1000.0);
+        small(ui, "dropout", &mut settings.dropout, 0.0..=0.9);
+        schedule(ui, settings);
         if settings.objective != Objective::Causal {
-            small(
-                ui,
-                "Shown as another",
-                "Share of the hidden k-mers shown as another k-mer",
-                &mut settings.random_share,
-                1.0,
-            );
-            ui.end_row();
-            small(ui, "Shown as it is", "Share of the hidden k-mers shown as they are", &mut settings.kept_share, 1.0);
-            ui.end_row();
-            small(
-                ui,
-                "Weight of the hidden",
-                "Share of the loss that the hidden k-mers make",
-                &mut settings.masked_weight,
-                1.0,
-            );
-            ui.end_row();
+            let [random, kept] = [settings.random_share, settings.kept_share];
+            small(ui, "random_share", &mut settings.random_share, 0.0..=(1.0 - kept).max(0.0));
+            small(ui, "kept_share", &mut settings.kept_share, 0.0..=(1.0 - random).max(0.0));
+            small(ui, "masked_weight", &mut settings.masked_weight, 0.01..=1.0);
         }
-        ui.label("Random offset").on_hover_text("Registered models never have one");
-        ui.add_enabled(!settings.register, egui::Checkbox::new(&mut settings.random_offset, "cut 0 to k-1 bases off"));
-        ui.end_row();
+        if settings.objective == Objective::Mlm {
+            switch(ui, "frozen_mask", &mut settings.frozen_mask, true, "as it began");
+        }
+        switch(ui, "random_offset", &mut settings.random_offset, !settings.register, "0 to k-1 bases");
     });
 }
 
 /// Where the model is trained, and with which numbers.
 fn device(ui: &mut Ui, settings: &mut TrainSettings) {
-    let label =
-        ui.label("Device").on_hover_text("Automatic: a graphics card where one can be used, else the processor");
-    ComboBox::from_id_salt("train device")
-        .selected_text(device_name(settings.device))
-        .show_ui(ui, |ui| {
+    row(ui, "device", |ui| {
+        let list = ComboBox::from_id_salt("train device").selected_text(device_name(settings.device));
+        let list = list.show_ui(ui, |ui| {
             for choice in DeviceChoice::ALL {
                 ui.selectable_value(&mut settings.device, choice, device_name(choice));
             }
-        })
-        .response
-        .labelled_by(label.id);
-    ui.end_row();
+        });
+        list.response
+    });
     if settings.device.may_be_gpu() || settings.precision != Precision::F32 {
-        let hint = "Of the products on a graphics card; weights, losses and the processor always have 32 bits";
-        let label = ui.label("Numbers").on_hover_text(hint);
-        ComboBox::from_id_salt("train precision")
-            .selected_text(precision_name(settings.precision))
-            .show_ui(ui, |ui| {
+        row(ui, "precision", |ui| {
+            let list = ComboBox::from_id_salt("train precision").selected_text(precision_name(settings.precision));
+            let list = list.show_ui(ui, |ui| {
                 for precision in [Precision::F32, Precision::Bf16] {
                     ui.selectable_value(&mut settings.precision, precision, precision_name(precision));
                 }
-            })
-            .response
-            .labelled_by(label.id)
-            .on_hover_text(hint);
-        ui.end_row();
+            });
+            list.response
+        });
     }
 }
 
@@ -306,24 +256,56 @@ fn precision_name(precision: Precision) -> &'static str {
     }
 }
 
-fn checks(ui: &mut Ui, settings: &mut TrainSettings) {
+/// The weights that the run begins with: random ones, or those of a model that is known here.
+fn begin_with(ui: &mut Ui, session: &Session, settings: &mut TrainSettings) {
+    row(ui, "begin_with", |ui| {
+        let chosen = match Path::new(&settings.begin_with) {
+            path if path.as_os_str().is_empty() => "Random".to_owned(),
+            path => words::file_in_folder(path),
+        };
+        let list = ComboBox::from_id_salt("begin with").width(theme::NAME_COLUMN).truncate().selected_text(chosen);
+        let list = list.show_ui(ui, |ui| {
+            ui.selectable_value(&mut settings.begin_with, String::new(), "Random");
+            for model in session.lab_models() {
+                if let ModelSource::File(path) = model.source {
+                    let text = words::file_in_folder(&path);
+                    let file = path.display().to_string();
+                    ui.selectable_value(&mut settings.begin_with, file, text).on_hover_text(model.about);
+                }
+            }
+        });
+        list.response
+    });
+}
+
+fn schedule(ui: &mut Ui, settings: &mut TrainSettings) {
+    row(ui, "schedule", |ui| {
+        let list = ComboBox::from_id_salt("schedule").selected_text(settings.schedule.to_string());
+        let list = list.show_ui(ui, |ui| {
+            for kind in [ScheduleKind::OneCycle, ScheduleKind::WarmupCosine] {
+                ui.selectable_value(&mut settings.schedule, kind, kind.to_string()).on_hover_text(match kind {
+                    ScheduleKind::OneCycle => {
+                        "Up in the first 30 % of the run, then down to almost nothing, as published"
+                    }
+                    ScheduleKind::WarmupCosine => "Up in the first 5 % of the run, then down to nothing",
+                });
+            }
+        });
+        list.response
+    });
+}
+
+fn checks(ui: &mut Ui, settings: &mut TrainSettings, known: &[String], typed: &mut Option<String>) {
     Grid::new("train checks").num_columns(2).show(ui, |ui| {
-        small(ui, "Set aside", "Share of the barcodes that is not trained on", &mut settings.validation_share, 0.5);
-        ui.end_row();
-        number(ui, "At most", "Barcodes to validate on", &mut settings.validation_barcodes, 0..=1_000_000);
-        ui.end_row();
-        number(ui, "Every", "Steps between two validations", &mut settings.validate_every, 1..=1_000_000);
-        ui.end_row();
-        number(
-            ui,
-            "Patience",
-            "Validations without improvement before it stops; 0: it never does",
-            &mut settings.patience,
-            0..=10_000,
-        );
-        ui.end_row();
-        small(ui, "Checkpoint every", "Minutes", &mut settings.checkpoint_minutes, 600.0);
-        ui.end_row();
+        splits(ui, settings, known, typed);
+        if settings.validation_split.is_empty() {
+            small(ui, "validation_share", &mut settings.validation_share, 0.0..=0.5);
+        }
+        number(ui, "validation_barcodes", &mut settings.validation_barcodes, 0..=1_000_000);
+        number(ui, "validate_every", &mut settings.validate_every, 1..=1_000_000);
+        number(ui, "patience", &mut settings.patience, 0..=10_000);
+        number(ui, "report_every", &mut settings.report_every, 1..=10_000);
+        small(ui, "checkpoint_minutes", &mut settings.checkpoint_minutes, 0.1..=600.0);
     });
 }
 
@@ -348,14 +330,8 @@ fn begin(ui: &mut Ui, scope: &mut Scope<'_>) {
     let tokens = theme::tokens(ui);
     if let Some(obstacle) = obstacle {
         ui.label(RichText::new(words::capitalised(&obstacle)).color(tokens.wrong));
-    } else if let Some(weights) = weights {
-        // Weights, their gradient and two moments, in 32 bits each.
-        let mebibytes = (16 * weights).div_ceil(1 << 20);
-        let text = format!(
-            "{} weights; {} MiB of memory for them, and more for what passes through",
-            words::count(weights),
-            words::count(mebibytes)
-        );
+    } else if let Some(weights) = weights.filter(|_| !scope.session.estimate_is_current()) {
+        let text = format!("{} weights", words::count(weights));
         ui.label(RichText::new(text).small().color(tokens.quiet));
     }
 }

@@ -1,19 +1,27 @@
 //! The Train view: settings of the next run at the left, the runs and their curves at the right.
 
 mod curves;
+mod discard;
+mod estimate;
+mod explained;
+mod fields;
 mod form;
 mod runs;
+mod sample;
+mod two_views;
 
 use crate::session::export::Exported;
 use crate::ui::scope::Scope;
 use crate::ui::shell::view_title;
 use crate::ui::theme;
-use egui::{Frame, Panel, ScrollArea, Ui};
+use egui::{Frame, Margin, Panel, ScrollArea, Ui};
 
 /// What the view remembers from frame to frame.
 #[derive(Default)]
 pub struct TrainView {
     form: form::Form,
+    question: discard::Question,
+    maps: sample::Maps,
 }
 
 impl TrainView {
@@ -32,10 +40,14 @@ impl TrainView {
             });
             return;
         }
-        ScrollArea::vertical().id_salt("runs").auto_shrink(false).show(ui, |ui| {
-            runs::show(ui, scope);
-            ui.add_space(theme::GAP);
-            curves::show(ui, scope);
+        // away from the line beside the settings
+        Frame::NONE.inner_margin(Margin { left: theme::GAP as i8, ..Margin::ZERO }).show(ui, |ui| {
+            ScrollArea::vertical().id_salt("runs").auto_shrink(false).show(ui, |ui| {
+                runs::show(ui, scope, &mut self.question);
+                ui.add_space(theme::GAP);
+                curves::show(ui, scope, &mut self.maps);
+            });
         });
+        self.question.show(&ui.ctx().clone(), scope);
     }
 }

@@ -7,6 +7,7 @@ mod centred;
 pub mod classify;
 pub mod cluster;
 pub mod concordance;
+pub mod diagnostic;
 mod eigen;
 pub mod kmer;
 pub mod knn;

@@ -3,11 +3,12 @@
 use super::Finding;
 use super::calibration::HeldOut;
 use super::decide::Decision;
-use super::diagnostic::{DiagnosticBase, diagnostic_bases};
+use super::diagnostic::diagnostic_in_frame;
 use super::quality::Doubt;
 use super::score::Known;
 use crate::analysis::alignment::Aligner;
 use crate::analysis::cluster::Linkage;
+use crate::analysis::diagnostic::DiagnosticBase;
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::pipeline::PipelineError;
@@ -185,7 +186,10 @@ fn describe(
         members: members.iter().map(|member| member.row).collect(),
         barcodes: barcodes.len(),
         q: members.iter().map(|member| member.rates.new).fold(1.0, f64::min),
-        diagnostic: diagnostic_bases(&barcodes[..barcodes.len().min(COMPARED)], &theirs[..theirs.len().min(COMPARED)]),
+        diagnostic: diagnostic_in_frame(
+            &barcodes[..barcodes.len().min(COMPARED)],
+            &theirs[..theirs.len().min(COMPARED)],
+        ),
         relatives,
         within,
         gap,

@@ -43,12 +43,12 @@ impl Decision {
         }
     }
 
-    /// Its colour on maps and in lists (Okabe & Ito 2008).
+    /// Its colour on maps and in lists (Okabe & Ito 2008, without the vermilion, which means "wrong").
     pub fn colour(self) -> Rgb {
         match self {
             Self::Known => [0, 114, 178],
             Self::NewSpecies => [230, 159, 0],
-            Self::NewGenus => [213, 94, 0],
+            Self::NewGenus => [204, 121, 167],
             Self::Unclear => [140, 147, 154],
         }
     }

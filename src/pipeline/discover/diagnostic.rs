@@ -1,95 +1,52 @@
-//! Bases by which a group can be told from its nearest relatives.
+//! Bases by which a group can be told from its nearest relatives, in the COI-5P frame.
 
+use crate::analysis::diagnostic::{DiagnosticBase, diagnostic_bases};
 use crate::data::frame::{FRAME_LENGTH, FrameProfile, Registration};
-use serde::Serialize;
-use std::fmt;
-
-/// A position at which all members of a group have one base that none of the relatives has (a pure diagnostic character, Sarkar,
-/// Planet & DeSalle 2008).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct DiagnosticBase {
-    /// Position in the COI-5P frame, from 1.
-    pub position: usize,
-    /// The members' base.
-    pub base: char,
-    /// The relatives' most frequent base.
-    pub instead: char,
-}
-
-impl fmt::Display for DiagnosticBase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{} (not {})", self.position, self.base, self.instead)
-    }
-}
 
 /// Share of the barcodes that must have a base at a position for it to count.
 const LEAST_SHARE: f64 = 0.8;
+/// What stands where a barcode has no base.
+const GAP: u8 = b'-';
 
 /// The diagnostic bases of `members` against `relatives`, in order. A position counts where at least four fifths of the barcodes on
 /// either side have a base there. Barcodes that do not lie in the COI-5P frame are left out; insertions and deletions are not seen.
-pub(super) fn diagnostic_bases(members: &[&[u8]], relatives: &[&[u8]]) -> Vec<DiagnosticBase> {
-    let (members, relatives) = (columns(members), columns(relatives));
-    members
-        .iter()
-        .zip(&relatives)
-        .enumerate()
-        .filter_map(|(at, (ours, theirs))| {
-            let base = ours.only()?;
-            let instead = theirs.most_frequent()?;
-            (theirs.counts[base] == 0).then(|| DiagnosticBase {
-                position: at + 1,
-                base: char::from(BASES[base]),
-                instead: char::from(BASES[instead]),
-            })
-        })
-        .collect()
+pub(super) fn diagnostic_in_frame(members: &[&[u8]], relatives: &[&[u8]]) -> Vec<DiagnosticBase> {
+    let (members, relatives) = (placed(members), placed(relatives));
+    let is_filled = |bases: usize, barcodes: usize| bases as f64 >= LEAST_SHARE * barcodes as f64;
+    let mut found = diagnostic_bases(&slices(&members), &slices(&relatives));
+    found.retain(|base| is_filled(base.members, members.len()) && is_filled(base.relatives, relatives.len()));
+    found
 }
 
-const BASES: [u8; 4] = *b"ACGT";
-
-/// The bases at one position.
-#[derive(Debug, Clone, Copy, Default)]
-struct Column {
-    counts: [usize; 4],
-    barcodes: usize,
+fn slices(barcodes: &[Vec<u8>]) -> Vec<&[u8]> {
+    barcodes.iter().map(Vec::as_slice).collect()
 }
 
-impl Column {
-    fn is_filled(&self) -> bool {
-        let bases: usize = self.counts.iter().sum();
-        bases > 0 && bases as f64 >= LEAST_SHARE * self.barcodes as f64
-    }
-
-    /// The one base of all barcodes.
-    fn only(&self) -> Option<usize> {
-        let mut present = (0..4).filter(|&base| self.counts[base] > 0);
-        let first = present.next().filter(|_| self.is_filled())?;
-        present.next().is_none().then_some(first)
-    }
-
-    fn most_frequent(&self) -> Option<usize> {
-        self.is_filled().then(|| (0..4).max_by_key(|&base| (self.counts[base], 4 - base)))?
-    }
+/// A base with its position from 1, and what the relatives have: `403A (not CT)`.
+pub(super) fn told(base: &DiagnosticBase) -> String {
+    format!("{} (not {})", short(base), String::from_utf8_lossy(&base.others))
 }
 
-fn columns(barcodes: &[&[u8]]) -> Vec<Column> {
+/// A base with its position from 1: `403A`.
+pub(crate) fn short(base: &DiagnosticBase) -> String {
+    format!("{}{}", base.position + 1, char::from(base.base))
+}
+
+/// Barcodes that lie in the frame, each as long as it.
+fn placed(barcodes: &[&[u8]]) -> Vec<Vec<u8>> {
     let profile = FrameProfile::bundled();
-    let place = |barcode: &&[u8]| -> Option<(Registration, Vec<u8>)> {
+    let place = |barcode: &&[u8]| {
         let place = profile.register(barcode).filter(Registration::is_coi)?;
-        Some((place, place.oriented(barcode).into_owned()))
-    };
-    let placed: Vec<(Registration, Vec<u8>)> = barcodes.iter().filter_map(place).collect();
-    let mut columns = vec![Column { barcodes: placed.len(), ..Column::default() }; FRAME_LENGTH];
-    for (place, barcode) in &placed {
-        for (offset, &letter) in barcode.iter().enumerate() {
+        let mut aligned = vec![GAP; FRAME_LENGTH];
+        for (offset, &letter) in place.oriented(barcode).iter().enumerate() {
             let position = usize::try_from(place.start + offset as i32).ok();
-            let base = BASES.iter().position(|&base| base == letter);
-            if let (Some(column), Some(base)) = (position.and_then(|position| columns.get_mut(position)), base) {
-                column.counts[base] += 1;
+            if let Some(column) = position.and_then(|position| aligned.get_mut(position)) {
+                *column = letter;
             }
         }
-    }
-    columns
+        Some(aligned)
+    };
+    barcodes.iter().filter_map(place).collect()
 }
 
 #[cfg(test)]
@@ -110,7 +67,7 @@ mod tests {
     fn found(members: &[Vec<u8>], relatives: &[Vec<u8>]) -> Vec<usize> {
         let members: Vec<&[u8]> = members.iter().map(Vec::as_slice).collect();
         let relatives: Vec<&[u8]> = relatives.iter().map(Vec::as_slice).collect();
-        diagnostic_bases(&members, &relatives).iter().map(|base| base.position).collect()
+        diagnostic_in_frame(&members, &relatives).iter().map(|base| base.position + 1).collect()
     }
 
     #[test]
@@ -119,9 +76,9 @@ mod tests {
         let members = [with(&[shared, partly, theirs]), with(&[shared, theirs])];
         let relatives = [with(&[theirs]), with(&[])];
         assert_eq!(found(&members, &relatives), [100], "200 is not fixed, 300 a relative has too");
-        let base = diagnostic_bases(&[&members[0]], &[&relatives[1]])[0];
-        let typical = FrameProfile::bundled().consensus()[99];
-        assert_eq!((u8::try_from(base.base), u8::try_from(base.instead)), (Ok(other(100)), Ok(typical)));
+        let bases = diagnostic_in_frame(&[&members[0]], &[&relatives[1]]);
+        let typical = char::from(FrameProfile::bundled().consensus()[99]);
+        assert_eq!(told(&bases[0]), format!("100{} (not {typical})", char::from(other(100))));
     }
 
     #[test]

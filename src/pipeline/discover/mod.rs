@@ -11,7 +11,7 @@
 mod calibration;
 mod candidate;
 mod decide;
-mod diagnostic;
+pub(super) mod diagnostic;
 mod hold_out;
 mod measure;
 mod picture;
@@ -21,7 +21,6 @@ mod score;
 
 pub use candidate::{Candidate, Relative};
 pub use decide::{Decision, Rates};
-pub use diagnostic::DiagnosticBase;
 pub use hold_out::{HeldRank, HoldOut, HoldOutSettings, hold_out};
 pub use measure::{CandidateTruth, ControlRow, CoverageCurve, DetectionRow, Listed, Measures, Novelty, Truth};
 pub use quality::{CONFLICT_IDENTITY, Doubt};

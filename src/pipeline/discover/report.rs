@@ -1,5 +1,6 @@
 //! The folder of a discovery: tables, barcodes, and a page that shows everything in any browser.
 
+use super::diagnostic::told;
 use super::measure::{CandidateTruth, DetectionRow, Measures};
 use super::picture::{control_figure, coverage_figure, decision_map};
 use super::{Candidate, Decision, Discovery};
@@ -182,7 +183,7 @@ fn candidate_row(at: usize, candidate: &Candidate, reference: &Dataset, query: &
     let relatives = candidate.relatives.iter().map(|relative| {
         format!("{} {} ({})", relative.species, percent(f64::from(relative.identity)), reference.id(relative.row))
     });
-    let bases: Vec<String> = candidate.diagnostic.iter().take(BASES).map(ToString::to_string).collect();
+    let bases: Vec<String> = candidate.diagnostic.iter().take(BASES).map(told).collect();
     let more = candidate.diagnostic.len().saturating_sub(BASES);
     let against = candidate.doubts.iter().map(|(doubt, members)| format!("{}: {members}", doubt.title()));
     vec![

@@ -3,6 +3,7 @@
 use super::{digits, or_empty, write_fasta, write_rows};
 use crate::data::dataset::Dataset;
 use crate::pipeline::PipelineError;
+use crate::pipeline::discover::diagnostic::short;
 use crate::pipeline::discover::{Candidate, Discovery, Finding, Measures, NoveltyScore};
 use std::path::Path;
 
@@ -90,7 +91,7 @@ pub fn write_candidates(
     let cells = |(at, candidate): (usize, &Candidate)| {
         let nearest = candidate.relatives.first();
         let doubts = candidate.doubts.iter().map(|(doubt, members)| format!("{}:{members}", doubt.key()));
-        let bases = candidate.diagnostic.iter().map(|base| format!("{}{}", base.position, base.base));
+        let bases = candidate.diagnostic.iter().map(short);
         vec![
             (at + 1).to_string(),
             candidate.name(at),

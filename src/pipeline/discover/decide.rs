@@ -43,6 +43,16 @@ impl Decision {
         }
     }
 
+    /// Why a specimen is taken for it.
+    pub fn because(self) -> &'static str {
+        match self {
+            Self::Known => "as near to a species of the reference as only its members are",
+            Self::NewSpecies => "stranger than members of known species are, yet near enough for the genus",
+            Self::NewGenus => "stranger than first specimens of a known genus are",
+            Self::Unclear => "could be either: a longer or better read, or more references, may tell",
+        }
+    }
+
     /// Its colour on maps and in lists (Okabe & Ito 2008, without the vermilion, which means "wrong").
     pub fn colour(self) -> Rgb {
         match self {

@@ -23,12 +23,12 @@ fn slices(barcodes: &[Vec<u8>]) -> Vec<&[u8]> {
 }
 
 /// A base with its position from 1, and what the relatives have: `403A (not CT)`.
-pub(super) fn told(base: &DiagnosticBase) -> String {
+pub fn told(base: &DiagnosticBase) -> String {
     format!("{} (not {})", short(base), String::from_utf8_lossy(&base.others))
 }
 
 /// A base with its position from 1: `403A`.
-pub(crate) fn short(base: &DiagnosticBase) -> String {
+pub fn short(base: &DiagnosticBase) -> String {
     format!("{}{}", base.position + 1, char::from(base.base))
 }
 

@@ -3,6 +3,7 @@
 //! Taxa are held out whole, by name, never by record: of a species whose specimens stood on both sides nothing would be new. The
 //! queries also hold specimens of species that stay, or nothing could be called new wrongly.
 
+use super::division::Divided;
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::{Field, LabelColumn};
 use crate::pipeline::PipelineError;
@@ -67,25 +68,12 @@ impl Default for HoldOutSettings {
     }
 }
 
-/// A dataset divided into reference and queries. Specimens without species or genus are in neither.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HoldOut {
-    /// Rows of the reference, in file order.
-    pub reference: Vec<usize>,
-    /// Rows of the queries, in file order.
-    pub query: Vec<usize>,
-    /// Names of the genera held out whole.
-    pub genera: Vec<String>,
-    /// Names of the species held out whose genus stays.
-    pub species: Vec<String>,
-}
-
-/// Divides a labelled dataset.
+/// Divides a labelled dataset. Specimens without species or genus are on neither side.
 ///
 /// # Errors
 /// [`PipelineError::NoLabels`] when no specimen has genus and species, [`PipelineError::Setting`] for names that nobody has, shares
 /// out of range, or when nothing can be held out or would stay.
-pub fn hold_out(dataset: &Dataset, settings: &HoldOutSettings) -> Result<HoldOut, PipelineError> {
+pub fn hold_out(dataset: &Dataset, settings: &HoldOutSettings) -> Result<Divided, PipelineError> {
     for (what, share) in [("of the taxa", settings.share), ("of the known specimens", settings.known)] {
         if !(0.0..1.0).contains(&share) {
             return Err(PipelineError::Setting(format!(
@@ -136,7 +124,7 @@ pub fn hold_out(dataset: &Dataset, settings: &HoldOutSettings) -> Result<HoldOut
         names.sort_unstable();
         names
     };
-    Ok(HoldOut { reference, query, genera: names(&held.genera, genus), species: names(&held.species, species) })
+    Ok(Divided { reference, query, genera: names(&held.genera, genus), species: names(&held.species, species) })
 }
 
 /// Codes of what is held out.

@@ -10,8 +10,10 @@
 
 mod calibration;
 mod candidate;
+mod darkness;
 mod decide;
-pub(super) mod diagnostic;
+mod diagnostic;
+mod division;
 mod hold_out;
 mod measure;
 mod picture;
@@ -20,11 +22,15 @@ mod report;
 mod score;
 
 pub use candidate::{Candidate, Relative};
+pub use darkness::{NEIGHBOURHOOD, darkness};
 pub use decide::{Decision, Rates};
-pub use hold_out::{HeldRank, HoldOut, HoldOutSettings, hold_out};
+pub use diagnostic::{short, told};
+pub use division::{Divided, Division};
+pub use hold_out::{HeldRank, HoldOutSettings, hold_out};
 pub use measure::{CandidateTruth, ControlRow, CoverageCurve, DetectionRow, Listed, Measures, Novelty, Truth};
+pub use picture::{control_curves, coverage_curves};
 pub use quality::{CONFLICT_IDENTITY, Doubt};
-pub use report::write_discovery;
+pub use report::{write_discovery, write_report};
 pub use score::NoveltyScore;
 
 use super::side::Side;

@@ -5,7 +5,7 @@ use super::{Decision, Discovery, NoveltyScore};
 use crate::data::dataset::Dataset;
 use crate::pipeline::colour::{LegendEntry, Rgb};
 use crate::pipeline::figure::{
-    Curve, CurvePanel, CurvePoint, CurvesFigure, Figure, MapFigure, Series, curves, map as draw_map,
+    Curve, CurvePanel, CurvePoint, CurvesFigure, Figure, MapFigure, Series, map as draw_map,
 };
 use crate::pipeline::project::Projection;
 
@@ -24,7 +24,7 @@ pub(super) fn decision_map(discovery: &Discovery, query: &Dataset, projection: &
     };
     draw_map(&MapFigure {
         title: "The queries, coloured by what they are taken for",
-        subtitle: &format!("{}, {} specimens", query.name(), query.len()),
+        subtitle: &format!("{}, {} specimens", query.name(), discovery.findings.len()),
         details: &projection.provenance.settings_line(),
         points: &projection.points,
         colours: &colours,
@@ -34,7 +34,7 @@ pub(super) fn decision_map(discovery: &Discovery, query: &Dataset, projection: &
 }
 
 /// Accuracy of names against the share of the queries that are named, one curve per score.
-pub(super) fn coverage_figure(measures: &Measures) -> Figure {
+pub fn coverage_curves(measures: &Measures) -> CurvesFigure {
     let series = measures.coverage.iter().map(|curve| Series {
         name: curve.score.title().to_owned(),
         colour: COLOURS[curve.score.index()],
@@ -48,7 +48,7 @@ pub(super) fn coverage_figure(measures: &Measures) -> Figure {
             .map(|point| CurvePoint { x: point.coverage, y: point.accuracy, interval: point.interval })
             .collect(),
     });
-    curves(&CurvesFigure {
+    CurvesFigure {
         title: "Names that are right, when the strangest specimens are left unnamed".to_owned(),
         subtitle: format!(
             "n = {}; the species of the most identical reference; bands: 95 % intervals over species",
@@ -63,11 +63,11 @@ pub(super) fn coverage_figure(measures: &Measures) -> Figure {
         }],
         columns: 1,
         series: series.collect(),
-    })
+    }
 }
 
 /// Observed against nominal false-discovery rates, one panel per list.
-pub(super) fn control_figure(measures: &Measures) -> Figure {
+pub fn control_curves(measures: &Measures) -> CurvesFigure {
     let of_list = |list: Listed| measures.control.iter().filter(move |row| row.list == list);
     let most = measures.control.iter().map(|row| row.nominal).fold(0.0, f64::max);
     let top = measures
@@ -91,7 +91,7 @@ pub(super) fn control_figure(measures: &Measures) -> Figure {
             curves: vec![Curve { series: 1, points: bound.to_vec() }, Curve { series: 0, points: observed.collect() }],
         }
     };
-    curves(&CurvesFigure {
+    CurvesFigure {
         title: "False entries of each list: allowed and observed".to_owned(),
         subtitle: format!(
             "n = {} queries whose names tell; bands: 95 % intervals over species",
@@ -105,5 +105,5 @@ pub(super) fn control_figure(measures: &Measures) -> Figure {
             Series { name: "observed".to_owned(), colour: COLOURS[0], dashed: false },
             Series { name: "allowed".to_owned(), colour: GREY, dashed: true },
         ],
-    })
+    }
 }

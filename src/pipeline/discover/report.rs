@@ -2,13 +2,14 @@
 
 use super::diagnostic::told;
 use super::measure::{CandidateTruth, DetectionRow, Measures};
-use super::picture::{control_figure, coverage_figure, decision_map};
+use super::picture::{control_curves, coverage_curves, decision_map};
 use super::{Candidate, Decision, Discovery};
 use crate::data::dataset::Dataset;
 use crate::pipeline::PipelineError;
 use crate::pipeline::export::{
     write_candidates, write_discoveries, write_error, write_findings, write_measures, write_novelty_scores, write_text,
 };
+use crate::pipeline::figure::curves;
 use crate::pipeline::methods::methods_paragraph;
 use crate::pipeline::page::Page;
 use crate::pipeline::project::{ProjectSettings, ProjectSource, Projection, project};
@@ -44,8 +45,22 @@ pub fn write_discovery(
     }
     let map = query_map(discovery, query, observer)?;
     let page = path("report.html");
-    write_text(&page, &report_page(discovery, reference, query.dataset, map.as_ref()))?;
+    write_report(&page, discovery, reference, query.dataset, map.as_ref())?;
     Ok(page)
+}
+
+/// Writes the page alone. `map` lays out the specimens of the query's dataset.
+///
+/// # Errors
+/// [`PipelineError::Write`].
+pub fn write_report(
+    path: &Path,
+    discovery: &Discovery,
+    reference: &Dataset,
+    query: &Dataset,
+    map: Option<&Projection>,
+) -> Result<(), PipelineError> {
+    write_text(path, &report_page(discovery, reference, query, map))
 }
 
 /// A map of the queries; `None` of too few to lay out.
@@ -108,19 +123,13 @@ fn decisions(page: &mut Page, discovery: &Discovery, reference: &Dataset, query:
         percent(discovery.settings.fdr),
     ));
     let total = discovery.findings.len().max(1) as f64;
-    let meaning = |decision: Decision| match decision {
-        Decision::Known => "as near to a species of the reference as only its members are",
-        Decision::NewSpecies => "stranger than members of known species are, yet near enough for the genus",
-        Decision::NewGenus => "stranger than first specimens of a known genus are",
-        Decision::Unclear => "could be either: a longer or better read, or more references, may tell",
-    };
     let row = |decision: Decision| {
         let count = discovery.count(decision);
         vec![
             decision.title().to_owned(),
             count.to_string(),
             percent(count as f64 / total),
-            meaning(decision).to_owned(),
+            decision.because().to_owned(),
         ]
     };
     page.table(&["taken for", "specimens", "share", "because"], Decision::ALL.map(row));
@@ -219,7 +228,7 @@ fn measured(page: &mut Page, measures: &Measures) {
     };
     let header = ["score", "told from known", "AUROC", "AUPR", "FPR at 95 % TPR", "known", "new"];
     page.table(&header, measures.detection.iter().map(row));
-    page.figure(&coverage_figure(measures));
+    page.figure(&curves(&coverage_curves(measures)));
     page.heading("Do the lists keep their word?");
     let rows = measures.control.iter().map(|row| {
         vec![
@@ -234,7 +243,7 @@ fn measured(page: &mut Page, measures: &Measures) {
         &["list", "false entries allowed", "false entries observed", "entries", "found"],
         rows.collect::<Vec<_>>(),
     );
-    page.figure(&control_figure(measures));
+    page.figure(&curves(&control_curves(measures)));
     if let Some(truth) = &measures.candidates {
         candidates_measured(page, truth);
     }

@@ -4,6 +4,8 @@ use crate::data::frame::FrameProfile;
 use crate::data::taxonomy::Field;
 use crate::model::{DeviceChoice, Model, OpenOptions};
 use crate::pipeline::embed::{EmbedSettings, Embedded, embed};
+use crate::pipeline::likeness::{Reference, uniques_of};
+use crate::pipeline::side::Method;
 use crate::pipeline::subset::subset;
 use crate::progress::{Cancelled, Silent};
 use rand::Rng;
@@ -61,7 +63,7 @@ fn embedded(dataset: &Dataset) -> Embedded {
 struct Parts {
     reference: (Dataset, Embedded),
     query: (Dataset, Embedded),
-    held: HoldOut,
+    held: Divided,
 }
 
 impl Parts {
@@ -283,6 +285,37 @@ fn a_pseudogene_and_a_contamination_are_no_sound_candidates() {
     assert!(found.findings[1].doubts.contains(&Doubt::OtherOrder), "{:?}", found.findings[1].doubts);
     assert_eq!(found.candidates.len(), 2, "nothing is joined at a distance of zero");
     assert!(found.candidates.iter().all(|candidate| !candidate.is_sound()));
+}
+
+#[test]
+fn darkness_counts_unnamed_barcodes_among_the_nearest() {
+    let world = world();
+    let vectors = embedded(&world);
+    let held = hold_out(&world, &HoldOutSettings { share: 0.3, known: 0.1, ..HoldOutSettings::default() }).unwrap();
+    // Some rows are on neither side.
+    let query = &held.query[..held.query.len() - 5];
+    let found = darkness(Side::of_rows(&world, &held.reference, Some(&vectors)), query, &Silent).unwrap();
+    let side = Side::of_rows(&world, &held.reference, Some(&vectors));
+    let model = Reference::new(Method::Model, side, None, &Silent).unwrap();
+    let transformed = model.query_vectors(&side, &Silent).unwrap().unwrap().into_owned();
+    let all: Vec<usize> = held.reference.iter().chain(query).copied().collect();
+    let named = uniques_of(&world, &held.reference);
+    let cosine = |a: usize, b: usize| {
+        let (a, b) = (transformed.row(a).mapv(f64::from), transformed.row(b).mapv(f64::from));
+        a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt()
+    };
+    for &row in all.iter().step_by(23) {
+        let own = world.unique_of(row);
+        let mut others: Vec<usize> = uniques_of(&world, &all).into_iter().filter(|&other| other != own).collect();
+        others.sort_by(|&a, &b| cosine(own, b).total_cmp(&cosine(own, a)));
+        let unnamed = others[..NEIGHBOURHOOD].iter().filter(|other| !named.contains(other)).count();
+        assert_eq!(found[row], Some(unnamed as u8), "row {row}");
+    }
+    let left_out = (0..world.len()).filter(|row| !all.contains(row));
+    assert!(left_out.clone().count() >= 5 && left_out.into_iter().all(|row| found[row].is_none()));
+    // Where everything is named nothing is dark.
+    let light = darkness(Side::all(&world, Some(&vectors)), &[], &Silent).unwrap();
+    assert!(light.iter().all(|&unnamed| unnamed == Some(0)));
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use super::{digits, or_empty, write_fasta, write_rows};
 use crate::data::dataset::Dataset;
 use crate::pipeline::PipelineError;
-use crate::pipeline::discover::diagnostic::short;
-use crate::pipeline::discover::{Candidate, Discovery, Finding, Measures, NoveltyScore};
+use crate::pipeline::discover::{Candidate, Discovery, Finding, Measures, NoveltyScore, short};
 use std::path::Path;
 
 fn number(value: f64) -> String {

@@ -5,6 +5,7 @@ pub mod classify;
 pub mod clusters;
 pub mod confusion;
 pub mod dataset;
+pub mod discover;
 pub mod masking;
 pub mod train;
 pub mod welcome;
@@ -26,6 +27,7 @@ pub struct Views {
     clusters: clusters::ClustersView,
     masking: masking::MaskingView,
     train: train::TrainView,
+    discover: discover::DiscoverView,
 }
 
 impl Views {
@@ -39,6 +41,7 @@ impl Views {
             Page::Clusters => self.clusters.show(ui, scope),
             Page::Masking => self.masking.show(ui, scope),
             Page::Train => self.train.show(ui, scope),
+            Page::Discover => self.discover.show(ui, scope),
         }
     }
 }

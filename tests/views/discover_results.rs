@@ -49,7 +49,7 @@ fn finding(at: usize, row: usize, nearest: usize) -> Finding {
         taxon: (decision == Decision::Known).then(|| "Apis species0".to_owned()),
         p_species: if is_new { 0.001 } else { 0.6 },
         p_genus: if decision == Decision::NewGenus { 0.002 } else { 0.7 },
-        rates: Rates { new: if is_new { 0.01 } else { 0.9 }, new_genus: 0.5, known: 0.5, kin: 0.5 },
+        rates: Rates { new: if is_new { 0.01 } else { 0.9 }, new_genus: 0.5, new_species: 0.5, known: 0.5 },
         is_discovery: is_new,
         nearest: Some(nearest),
         identity: Some(0.93),

@@ -34,7 +34,7 @@ pub(super) struct PValues {
     pub(super) genus: f64,
     /// Of being that familiar though its species is not in the reference.
     pub(super) familiar: f64,
-    /// Of being that familiar though the nearest reference is of another genus.
+    /// Of being that clearly of the nearest reference's genus though it is of another one.
     pub(super) kin: f64,
 }
 
@@ -106,19 +106,24 @@ impl HeldOut {
         let is_stray = |at: usize| {
             of_unseen[at].nearest.is_none_or(|nearest| known.genus.code(nearest) != known.genus.code(firsts[at]))
         };
-        let pool = |found: &[Measured], categories: &[usize], keep: &dyn Fn(usize) -> bool| {
+        let strangeness = |found: &Measured| found.scores[score.index()];
+        let margin = |found: &Measured| found.margin;
+        let pool = |found: &[Measured],
+                    categories: &[usize],
+                    keep: &dyn Fn(usize) -> bool,
+                    value: &dyn Fn(&Measured) -> f64| {
             let kept: Vec<usize> = (0..found.len()).filter(|&at| keep(at)).collect();
-            let scores: Vec<f64> = kept.iter().map(|&at| found[at].scores[score.index()]).collect();
+            let scores: Vec<f64> = kept.iter().map(|&at| value(&found[at])).collect();
             let categories: Vec<usize> = kept.iter().map(|&at| categories[at]).collect();
             Calibration::new(&scores, &categories, BOUNDS.len() + 1, LEAST)
         };
         Ok(Self {
             score,
             moments,
-            known: pool(&of_known, &known_categories, &|_| true),
-            kin: pool(&of_unseen, &genus_categories, &genus_stays),
-            unseen: pool(&of_unseen, &genus_categories, &|_| true),
-            stray: pool(&of_unseen, &genus_categories, &is_stray),
+            known: pool(&of_known, &known_categories, &|_| true, &strangeness),
+            kin: pool(&of_unseen, &genus_categories, &genus_stays, &strangeness),
+            unseen: pool(&of_unseen, &genus_categories, &|_| true, &strangeness),
+            stray: pool(&of_unseen, &genus_categories, &is_stray, &margin),
             cosines,
         })
     }
@@ -138,7 +143,7 @@ impl HeldOut {
             species: self.known.p_of_strange(score, species),
             genus: self.kin.p_of_strange(score, genus),
             familiar: self.unseen.p_of_familiar(score, genus),
-            kin: self.stray.p_of_familiar(score, genus),
+            kin: if found.margin.is_nan() { 1.0 } else { self.stray.p_of_strange(found.margin, genus) },
         }
     }
 

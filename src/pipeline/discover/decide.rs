@@ -65,26 +65,33 @@ impl Decision {
 }
 
 /// False-discovery rates of one query: the rate at which each list would hold it.
+///
+/// A list that says two things at once is tested by the larger of both p-values, which is small only where both are: an entry is
+/// false as soon as either is wrong, so cutting one list out of two others would promise too much.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rates {
     /// In the list of what belongs to no species of the reference.
     pub new: f64,
     /// In the list of what belongs to no genus of the reference.
     pub new_genus: f64,
+    /// In the list of what belongs to no species of the reference, but to the genus of its nearest one.
+    pub new_species: f64,
     /// In the list of what belongs to a species of the reference.
     pub known: f64,
-    /// In the list of what belongs to the genus of its nearest reference.
-    pub kin: f64,
 }
 
 impl Rates {
-    /// What is decided when every list may hold that share of false entries.
+    /// What is decided when every list may hold that share of false entries. What two lists claim is unclear.
     pub fn decision(&self, fdr: f64) -> Decision {
-        match () {
-            () if self.new <= fdr && self.new_genus <= fdr => Decision::NewGenus,
-            () if self.new <= fdr && self.kin <= fdr => Decision::NewSpecies,
-            () if self.new > fdr && self.known <= fdr => Decision::Known,
-            () => Decision::Unclear,
+        let claims = [
+            (self.new_genus, Decision::NewGenus),
+            (self.new_species, Decision::NewSpecies),
+            (if self.new <= fdr { 1.0 } else { self.known }, Decision::Known),
+        ];
+        let mut claimed = claims.into_iter().filter(|&(rate, _)| rate <= fdr);
+        match (claimed.next(), claimed.next()) {
+            (Some((_, decision)), None) => decision,
+            _ => Decision::Unclear,
         }
     }
 }
@@ -93,11 +100,11 @@ impl Rates {
 pub(super) fn rates(p_values: &[PValues]) -> Vec<Rates> {
     let of = |pick: fn(&PValues) -> f64| benjamini_hochberg(&p_values.iter().map(pick).collect::<Vec<_>>());
     let new = of(|p| p.species);
-    let new_genus = of(|p| p.genus);
+    let new_genus = of(|p| p.species.max(p.genus));
+    let new_species = of(|p| p.species.max(p.kin));
     let known = of(|p| p.familiar);
-    let kin = of(|p| p.kin);
     (0..p_values.len())
-        .map(|at| Rates { new: new[at], new_genus: new_genus[at], known: known[at], kin: kin[at] })
+        .map(|at| Rates { new: new[at], new_genus: new_genus[at], new_species: new_species[at], known: known[at] })
         .collect()
 }
 
@@ -107,21 +114,24 @@ mod tests {
 
     #[test]
     fn each_decision_needs_its_own_evidence() {
-        let rates = |new, new_genus, known, kin| Rates { new, new_genus, known, kin };
+        let rates = |new, new_genus, new_species, known| Rates { new, new_genus, new_species, known };
         assert_eq!(rates(0.01, 0.04, 1.0, 1.0).decision(0.05), Decision::NewGenus);
-        assert_eq!(rates(0.01, 0.5, 1.0, 0.03).decision(0.05), Decision::NewSpecies);
-        assert_eq!(rates(0.01, 0.5, 1.0, 0.3).decision(0.05), Decision::Unclear, "new, but of which rank?");
-        assert_eq!(rates(0.6, 0.9, 0.02, 0.02).decision(0.05), Decision::Known);
-        assert_eq!(rates(0.2, 0.01, 0.4, 0.02).decision(0.05), Decision::Unclear, "known or new?");
-        assert_eq!(rates(0.01, 0.5, 0.01, 0.9).decision(0.05), Decision::Unclear, "what is listed as new is not known");
+        assert_eq!(rates(0.01, 0.5, 0.03, 1.0).decision(0.05), Decision::NewSpecies);
+        assert_eq!(rates(0.01, 0.5, 0.3, 1.0).decision(0.05), Decision::Unclear, "new, but of which rank?");
+        assert_eq!(rates(0.01, 0.04, 0.03, 1.0).decision(0.05), Decision::Unclear, "not both");
+        assert_eq!(rates(0.6, 0.9, 0.9, 0.02).decision(0.05), Decision::Known);
+        assert_eq!(rates(0.2, 0.3, 0.3, 0.4).decision(0.05), Decision::Unclear, "known or new?");
+        assert_eq!(rates(0.01, 0.5, 0.5, 0.01).decision(0.05), Decision::Unclear, "what is listed as new is not known");
     }
 
     #[test]
-    fn rates_are_those_of_the_whole_batch() {
-        let p = |species| PValues { species, genus: 1.0, familiar: 1.0 - species, kin: 1.0 };
-        let found = rates(&[p(0.01), p(0.5)]);
+    fn rates_are_those_of_the_whole_batch_and_of_both_claims() {
+        let p = |species, genus, kin| PValues { species, genus, familiar: 1.0 - species, kin };
+        let found = rates(&[p(0.01, 1.0, 0.03), p(0.5, 0.01, 0.01)]);
         assert_eq!((found[0].new, found[1].new), (0.02, 0.5));
-        assert_eq!(found[0].new_genus, 1.0);
+        assert_eq!((found[0].new_species, found[1].new_species), (0.06, 0.5));
+        assert_eq!((found[0].new_genus, found[1].new_genus), (1.0, 1.0));
+        assert!(found.iter().all(|rates| rates.new <= rates.new_species.min(rates.new_genus)));
         assert!(rates(&[]).is_empty());
     }
 }

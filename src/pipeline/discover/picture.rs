@@ -1,6 +1,6 @@
 //! Pictures of what was discovered and of how far it can be trusted.
 
-use super::measure::{Listed, Measures};
+use super::measures::{Listed, Measures};
 use super::{Decision, Discovery, NoveltyScore};
 use crate::data::dataset::Dataset;
 use crate::pipeline::colour::{LegendEntry, Rgb};

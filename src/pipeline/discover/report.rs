@@ -1,7 +1,7 @@
 //! The folder of a discovery: tables, barcodes, and a page that shows everything in any browser.
 
 use super::diagnostic::told;
-use super::measure::{CandidateTruth, DetectionRow, Measures};
+use super::measures::{CandidateTruth, DetectionRow, Measures};
 use super::picture::{control_curves, coverage_curves, decision_map};
 use super::{Candidate, Decision, Discovery};
 use crate::data::dataset::Dataset;

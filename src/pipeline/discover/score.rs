@@ -76,6 +76,9 @@ impl FromStr for NoveltyScore {
     }
 }
 
+/// Nearest references that tell how clearly a specimen belongs to a genus.
+const AROUND: usize = 50;
+
 /// What of the reference a specimen must not be compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Without {
@@ -96,6 +99,9 @@ pub(super) struct Measured {
     pub(super) identity: f32,
     /// The scores in the order of [`NoveltyScore::ALL`]; the combined one is not a number until it is standardised.
     pub(super) scores: [f64; 4],
+    /// By how much the cosine with the genus of the nearest reference exceeds that with any other genus, as far as the
+    /// [`AROUND`] nearest references tell; not a number where nothing could be compared.
+    pub(super) margin: f64,
 }
 
 impl Measured {
@@ -244,7 +250,8 @@ impl<'a> Known<'a> {
                 Without::Species => holders.all(|row| self.species.code(row) == self.species.code(own)),
             }
         };
-        let by_cosine = nearest_in_pool(&self.model, &self.pool, &queries, neighbour, &excluded, observer)?;
+        let around = neighbour.max(AROUND).min(self.pool.len());
+        let by_cosine = nearest_in_pool(&self.model, &self.pool, &queries, around, &excluded, observer)?;
         let by_identity = nearest_in_pool(&self.align, &self.pool, &queries, 1, &excluded, observer)?;
         let mahalanobis = match (&self.mahalanobis, &vectors) {
             (Some(fitted), Some(vectors)) => {
@@ -262,14 +269,17 @@ impl<'a> Known<'a> {
             _ => vec![f64::NAN; rows.len()],
         };
         let of_row = |at: usize| {
-            let cosine = by_cosine.of(at).last().map_or(f64::NAN, |(_, cosine)| 1.0 - f64::from(cosine));
+            let cosine =
+                by_cosine.of(at).take(neighbour).last().map_or(f64::NAN, |(_, cosine)| 1.0 - f64::from(cosine));
             let nearest = by_identity.of(at).next();
             let holder = |place: u32| self.holder(place as usize, without, rows[at]);
+            let named = by_cosine.of(at).map(|(place, cosine)| (self.genus.code(holder(place)), f64::from(cosine)));
             let p_distance = nearest.map_or(f64::NAN, |(_, identity)| 1.0 - f64::from(identity));
             Measured {
                 nearest: nearest.map(|(place, _)| holder(place)),
                 identity: nearest.map_or(f32::NAN, |(_, identity)| identity),
                 scores: [cosine, p_distance, mahalanobis[at], f64::NAN],
+                margin: nearest.map_or(f64::NAN, |(place, _)| margin(self.genus.code(holder(place)), named)),
             }
         };
         Ok((0..rows.len()).map(of_row).collect())
@@ -284,5 +294,33 @@ impl<'a> Known<'a> {
             Without::Species => self.species.code(row as usize) != self.species.code(own),
         };
         holders.iter().find(allowed).map_or(own, |&row| row as usize)
+    }
+}
+
+/// By how much the cosine with `genus` exceeds that with any other one, among the nearest references with their genera, best first.
+/// Whichever is not among them is at most as near as the last of them.
+fn margin(genus: Option<u32>, nearest: impl Iterator<Item = (Option<u32>, f64)>) -> f64 {
+    let (mut own, mut other, mut last) = (None, None, f64::NAN);
+    for (found, cosine) in nearest {
+        let side = if found == genus { &mut own } else { &mut other };
+        side.get_or_insert(cosine);
+        last = cosine;
+    }
+    own.unwrap_or(last) - other.unwrap_or(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::margin;
+
+    #[test]
+    fn the_margin_is_that_of_the_nearest_of_either_side() {
+        let of = |nearest: &[(u32, f64)]| margin(Some(1), nearest.iter().map(|&(genus, cosine)| (Some(genus), cosine)));
+        assert_eq!(of(&[(1, 0.75), (1, 0.625), (2, 0.5), (3, 0.25)]), 0.25);
+        assert_eq!(of(&[(2, 0.75), (3, 0.625), (1, 0.25)]), -0.5);
+        assert_eq!(of(&[(1, 0.75), (1, 0.25)]), 0.5, "others are no nearer than the last");
+        assert_eq!(of(&[(2, 0.75), (2, 0.25)]), -0.5);
+        assert_eq!(of(&[(1, 0.75)]), 0.0);
+        assert!(of(&[]).is_nan());
     }
 }

@@ -237,7 +237,7 @@ fn held_out_specimens_are_measured_as_if_they_were_not_there() {
             let found = whole.measure(side, &[row], without, 2, &Silent).unwrap()[0];
             let twin = known(Some(rows)).measure(side, &[row], Without::Nothing, 2, &Silent).unwrap()[0];
             assert_eq!((found.nearest, found.identity), (twin.nearest, twin.identity), "{without:?} {row}");
-            assert_eq!(found.scores[..2], twin.scores[..2]);
+            assert_eq!((&found.scores[..2], found.margin), (&twin.scores[..2], twin.margin));
         }
     }
 }

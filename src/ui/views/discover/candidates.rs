@@ -10,7 +10,7 @@ use crate::ui::scope::Scope;
 use crate::ui::widgets::bars::swatch;
 use crate::ui::widgets::table::{Table, TableColumn};
 use crate::ui::{theme, words};
-use egui::{RichText, ScrollArea, Ui};
+use egui::{RichText, ScrollArea, Ui, vec2};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ const COLUMNS: [TableColumn; 8] = [
     TableColumn::text("against it", 220.0, "What speaks against members, and against how many"),
 ];
 /// Lines of the description below the table, at most.
-const LINES: f32 = 5.0;
+const LINES: f32 = 6.0;
 
 /// What the list remembers from frame to frame.
 #[derive(Default)]
@@ -59,8 +59,9 @@ impl Candidates {
             .on_hover_text("Those against at least half of whose members nothing speaks: no stop codon, no broken frame, no other order");
         self.derive(found);
         let chosen = focused(scope, found);
-        let room = ui.available_height() - if chosen.is_some() { LINES * theme::ROW } else { 0.0 };
-        self.table(ui, scope, found, chosen, (room - theme::CONTROL).max(4.0 * theme::ROW));
+        let below = if chosen.is_some() { LINES * theme::ROW } else { 0.0 };
+        let room = vec2(ui.available_width(), (ui.available_height() - below).max(6.0 * theme::ROW));
+        ui.allocate_ui(room, |ui| self.table(ui, scope, found, chosen));
         if let Some(at) = chosen {
             ui.separator();
             ScrollArea::vertical().id_salt("candidate").auto_shrink(false).show(ui, |ui| {
@@ -85,7 +86,7 @@ impl Candidates {
         self.derived = Some(Derived { of: Arc::clone(found), key, rows });
     }
 
-    fn table(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, found: &Discovered, chosen: Option<usize>, height: f32) {
+    fn table(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, found: &Discovered, chosen: Option<usize>) {
         let Some(derived) = &self.derived else { return };
         let candidates = &found.discovery.candidates;
         let table = Table {
@@ -94,7 +95,7 @@ impl Candidates {
             columns: &COLUMNS,
             rows: derived.rows.len(),
             sorting: self.sorting,
-            height: Some(height),
+            height: None,
             current: chosen.and_then(|chosen| derived.rows.iter().position(|&at| at == chosen)),
             scroll_to: None,
         };

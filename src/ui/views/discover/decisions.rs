@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 const COLUMNS: [TableColumn; 9] = [
     TableColumn::text("specimen", 120.0, "The specimen; click to select it everywhere"),
-    TableColumn::text("taken for", 120.0, "What its barcode says"),
+    TableColumn::text("taken for", 120.0, "What its barcode says; what is listed as new may still be of unclear rank"),
     TableColumn::text("taxon", 130.0, "The species of a known one, the genus of a new species"),
     TableColumn::number(
         "q",
@@ -135,6 +135,7 @@ impl Decisions {
 fn text(dataset: &Dataset, finding: &Finding, column: usize) -> String {
     match column {
         0 => dataset.id(finding.row).to_owned(),
+        1 if finding.is_discovery && finding.decision == Decision::Unclear => "new, rank unclear".to_owned(),
         1 => finding.decision.title().to_owned(),
         2 => finding.taxon.clone().unwrap_or_else(|| "–".to_owned()),
         3 => format!("{:.3}", finding.rates.new),

@@ -6,15 +6,16 @@ mod form;
 mod trust;
 
 use crate::jobs::Discovered;
-use crate::pipeline::discover::Decision;
+use crate::pipeline::discover::{Decision, Discovery};
 use crate::session::columns::ColumnKey;
 use crate::session::discover::{DiscoverCommand, DiscoverTab};
 use crate::session::export::{DiscoveryFile, Exported};
 use crate::session::{Command, Page};
 use crate::ui::scope::Scope;
 use crate::ui::shell::view_title;
+use crate::ui::widgets::bars::swatch;
 use crate::ui::{theme, words};
-use egui::{Color32, RichText, Ui};
+use egui::{Color32, Grid, RichText, Ui};
 use std::sync::Arc;
 
 const ABOUT: &str = "Specimens are compared with named ones, the reference. Each is taken for a known species, a new species in a known \
@@ -43,7 +44,7 @@ impl DiscoverView {
         match scope.session.discovering.tab {
             DiscoverTab::Decisions => self.decisions.show(ui, scope, &found),
             DiscoverTab::Candidates => self.candidates.show(ui, scope, &found),
-            DiscoverTab::Trust => self.trust.show(ui, scope, &found),
+            DiscoverTab::Trust => self.trust.show(ui, &found),
         }
     }
 }
@@ -67,6 +68,20 @@ fn empty(ui: &mut Ui, scope: &Scope<'_>) {
         if scope.session.discovering.found.job().is_none() {
             ui.label("Choose above what is compared with what, then press Discover.");
         }
+        ui.add_space(theme::GAP);
+        key(ui);
+    });
+}
+
+/// What the colours mean.
+fn key(ui: &mut Ui) {
+    Grid::new("decisions key").num_columns(3).show(ui, |ui| {
+        for decision in Decision::ALL {
+            swatch(ui, colour(decision));
+            ui.label(words::capitalised(decision.title()));
+            ui.label(RichText::new(decision.because()).color(theme::tokens(ui).quiet));
+            ui.end_row();
+        }
     });
 }
 
@@ -74,15 +89,7 @@ fn empty(ui: &mut Ui, scope: &Scope<'_>) {
 fn summary(ui: &mut Ui, scope: &mut Scope<'_>, found: &Discovered) {
     let tokens = theme::tokens(ui);
     let discovery = &found.discovery;
-    let sound = discovery.candidates.iter().filter(|candidate| candidate.is_sound()).count();
-    let text = format!(
-        "{} of {} belong to no species of the reference, in {} of which {} sound; {} of the list may be false.",
-        words::count(discovery.discoveries()),
-        words::counted(discovery.findings.len(), "specimen", "specimens"),
-        words::counted(discovery.candidates.len(), "group", "groups"),
-        if sound == 1 { "1 is".to_owned() } else { format!("{} are", words::count(sound)) },
-        words::percent(discovery.settings.fdr),
-    );
+    let text = if discovery.discoveries() == 0 { nothing(discovery) } else { what(discovery) };
     ui.label(RichText::new(text).strong());
     let compared =
         format!("Compared with {}.", words::counted(discovery.references, "named specimen", "named specimens"));
@@ -112,6 +119,32 @@ fn summary(ui: &mut Ui, scope: &mut Scope<'_>, found: &Discovered) {
         );
         ui.label(RichText::new(text).color(tokens.warning));
     }
+}
+
+fn what(discovery: &Discovery) -> String {
+    let sound = discovery.candidates.iter().filter(|candidate| candidate.is_sound()).count();
+    format!(
+        "{} of {} belong to no species of the reference, in {}, {} sound; {} of the list may be false.",
+        words::count(discovery.discoveries()),
+        words::counted(discovery.findings.len(), "specimen", "specimens"),
+        words::counted(discovery.candidates.len(), "group", "groups"),
+        words::count(sound),
+        words::percent(discovery.settings.fdr),
+    )
+}
+
+fn nothing(discovery: &Discovery) -> String {
+    let least = discovery.findings.iter().map(|finding| finding.rates.new).fold(1.0, f64::min);
+    format!(
+        "None of {} can be listed as new if only {} of the list may be false; {}.",
+        words::counted(discovery.findings.len(), "specimen", "specimens"),
+        words::percent(discovery.settings.fdr),
+        if least < 1.0 {
+            format!("the strangest could if {} might", words::percent(least))
+        } else {
+            "none is strange".to_owned()
+        },
+    )
 }
 
 /// What was taken out, with the names one hover away.

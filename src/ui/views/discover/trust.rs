@@ -4,9 +4,8 @@ use crate::jobs::Discovered;
 use crate::pipeline::discover::{CandidateTruth, ControlRow, DetectionRow, Measures, control_curves, coverage_curves};
 use crate::pipeline::figure::CurvesFigure;
 use crate::session::columns::{Sorting, order};
-use crate::ui::scope::Scope;
 use crate::ui::widgets::curves::{CurveLine, Curves, legend_entry};
-use crate::ui::widgets::table::{Table, TableColumn};
+use crate::ui::widgets::table::{Table, TableColumn, whole_height};
 use crate::ui::{theme, words};
 use egui::{Color32, RichText, ScrollArea, Ui, vec2};
 use egui_plot::LineStyle;
@@ -14,8 +13,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 const SCORES: [TableColumn; 7] = [
-    TableColumn::text("strangeness by", 190.0, "The measure"),
-    TableColumn::text("told from known", 150.0, "What is new: species in known genera (near), or genera (far)"),
+    TableColumn::text("strangeness by", 220.0, "The measure"),
+    TableColumn::text("told from known", 190.0, "What is new: species in known genera (near), or genera (far)"),
     TableColumn::number("AUROC", 140.0, "How often something new looks stranger than something known; 50 % by chance"),
     TableColumn::number("AUPR", 140.0, "Average share of what is new among the strangest, over all cuts"),
     TableColumn::number(
@@ -27,7 +26,7 @@ const SCORES: [TableColumn; 7] = [
     TableColumn::number("new", 110.0, "Specimens that are new, and their species"),
 ];
 const LISTS: [TableColumn; 5] = [
-    TableColumn::text("list", 190.0, "What the list says of its entries"),
+    TableColumn::text("list", 220.0, "What the list says of its entries"),
     TableColumn::number("false, allowed", 90.0, "Share of false entries that was allowed"),
     TableColumn::number(
         "false, observed",
@@ -64,7 +63,7 @@ struct Drawn {
 }
 
 impl Trust {
-    pub(super) fn show(&mut self, ui: &mut Ui, _scope: &mut Scope<'_>, found: &Arc<Discovered>) {
+    pub(super) fn show(&mut self, ui: &mut Ui, found: &Arc<Discovered>) {
         let Some(measures) = &found.discovery.measures else {
             ui.label(UNTOLD);
             return;
@@ -176,16 +175,21 @@ fn whole_table(
     ui: &mut Ui,
     text: impl Fn(usize, usize) -> String,
 ) -> Option<Sorting> {
-    let height = Some(rows as f32 * (theme::ROW + theme::GRID));
-    let table = Table { id: name, name, columns, rows, sorting, height, current: None, scroll_to: None };
-    let answer = table.show(
-        ui,
-        |_| false,
-        |ui, position, column| {
-            ui.label(text(position, column));
-        },
-    );
-    answer.sorting
+    let height = whole_height(ui, rows);
+    let table = Table { id: name, name, columns, rows, sorting, height: Some(height), current: None, scroll_to: None };
+    // Of its own, for a table takes all the room that there is.
+    let part = vec2(ui.available_width(), height);
+    ui.allocate_ui(part, |ui| {
+        table.show(
+            ui,
+            |_| false,
+            |ui, position, column| {
+                ui.label(text(position, column));
+            },
+        )
+    })
+    .inner
+    .sorting
 }
 
 fn candidates(ui: &mut Ui, truth: &CandidateTruth) {

@@ -9,6 +9,10 @@
 //! At most [`PER_SPECIES`] specimens of a species are drawn, so that a species that was sampled a thousand times does not stand for all.
 //! Scores are compared within categories that need no truth (Mondrian): by the number of specimens of the nearest reference's
 //! species, since the nearest of many is nearer than the nearest of one, and by the number of species in its genus.
+//!
+//! How strange a specimen is tells little about its genus: first specimens of known genera lie as far away as many of new ones do.
+//! Whether it is of the nearest reference's genus is therefore judged by the margin over all other genera, beside held-out
+//! specimens whose nearest reference is of another genus.
 
 use super::score::{Known, Measured, NoveltyScore, Without};
 use crate::analysis::novelty::{Calibration, moments};

@@ -49,7 +49,9 @@ impl Decision {
             Self::Known => "as near to a species of the reference as only its members are",
             Self::NewSpecies => "stranger than members of known species are, yet near enough for the genus",
             Self::NewGenus => "stranger than first specimens of a known genus are",
-            Self::Unclear => "could be either: a longer or better read, or more references, may tell",
+            Self::Unclear => {
+                "could be either, or is new without its being clear whether its genus is, too: more references may tell"
+            }
         }
     }
 

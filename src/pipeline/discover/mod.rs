@@ -143,6 +143,12 @@ impl Discovery {
         self.findings.iter().filter(|finding| finding.decision == decision).count()
     }
 
+    /// How many queries are listed as new without its being clear whether their genus is, too.
+    pub fn new_of_unclear_rank(&self) -> usize {
+        let is_unclear = |finding: &&Finding| finding.is_discovery && finding.decision == Decision::Unclear;
+        self.findings.iter().filter(is_unclear).count()
+    }
+
     /// How many queries are listed as belonging to no species of the reference.
     pub fn discoveries(&self) -> usize {
         self.findings.iter().filter(|finding| finding.is_discovery).count()

@@ -133,6 +133,10 @@ fn decisions(page: &mut Page, discovery: &Discovery, reference: &Dataset, query:
         ]
     };
     page.table(&["taken for", "specimens", "share", "because"], Decision::ALL.map(row));
+    page.paragraph(&format!(
+        "Among those that cannot be told, {} are listed as new: their barcodes do not tell whether their genus is new, too.",
+        discovery.new_of_unclear_rank()
+    ));
     let [fellows, firsts, alone] = discovery.held_out;
     page.paragraph(&format!(
         "What known looks like was learned from {fellows} reference specimens, each compared with all others; what new looks like from {} \

@@ -15,7 +15,7 @@ use crate::ui::scope::Scope;
 use crate::ui::shell::view_title;
 use crate::ui::widgets::bars::swatch;
 use crate::ui::{theme, words};
-use egui::{Color32, Grid, RichText, Ui};
+use egui::{Color32, Label, RichText, Ui};
 use std::sync::Arc;
 
 const ABOUT: &str = "Specimens are compared with named ones, the reference. Each is taken for a known species, a new species in a known \
@@ -63,7 +63,7 @@ fn colour(decision: Decision) -> Color32 {
 fn empty(ui: &mut Ui, scope: &Scope<'_>) {
     ui.add_space(theme::GROUP_GAP);
     ui.vertical_centered(|ui| {
-        ui.set_max_width(theme::READING);
+        ui.set_max_width(theme::READING.min(ui.available_width()));
         ui.label(ABOUT);
         if scope.session.discovering.found.job().is_none() {
             ui.label("Choose above what is compared with what, then press Discover.");
@@ -75,14 +75,13 @@ fn empty(ui: &mut Ui, scope: &Scope<'_>) {
 
 /// What the colours mean.
 fn key(ui: &mut Ui) {
-    Grid::new("decisions key").num_columns(3).show(ui, |ui| {
-        for decision in Decision::ALL {
+    for decision in Decision::ALL {
+        ui.horizontal(|ui| {
             swatch(ui, colour(decision));
-            ui.label(words::capitalised(decision.title()));
-            ui.label(RichText::new(decision.because()).color(theme::tokens(ui).quiet));
-            ui.end_row();
-        }
-    });
+            let meaning = format!("{}: {}.", words::capitalised(decision.title()), decision.because());
+            ui.add(Label::new(meaning).wrap());
+        });
+    }
 }
 
 /// What was found, in three lines.
@@ -124,12 +123,13 @@ fn summary(ui: &mut Ui, scope: &mut Scope<'_>, found: &Discovered) {
 fn what(discovery: &Discovery) -> String {
     let sound = discovery.candidates.iter().filter(|candidate| candidate.is_sound()).count();
     format!(
-        "{} of {} belong to no species of the reference, in {}, {} sound; {} of the list may be false.",
+        "{} of {} belong to no species of the reference, in {}, {} sound; {} of the list may be false. Of {} the rank is unclear.",
         words::count(discovery.discoveries()),
         words::counted(discovery.findings.len(), "specimen", "specimens"),
         words::counted(discovery.candidates.len(), "group", "groups"),
         words::count(sound),
         words::percent(discovery.settings.fdr),
+        words::count(discovery.new_of_unclear_rank()),
     )
 }
 

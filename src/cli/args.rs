@@ -19,6 +19,7 @@ use crate::pipeline::{provenance, threads};
 use crate::train::{Preset, TrainChanges};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::LazyLock;
 
 static VERSION_LINE: LazyLock<String> = LazyLock::new(provenance::version_line);
@@ -245,9 +246,10 @@ pub struct ClassifyArguments {
     /// Temperature of softmax votes
     #[arg(long, value_name = "T", default_value_t = 0.02)]
     pub temperature: f32,
-    /// How likeness is measured: model, kmer, align or random
+    /// How likeness is measured: model, both (the model's nearest, then alignment), kmer, align, random, or auto (the one that names
+    /// a sample of the reference best, each specimen without its own species)
     #[arg(long, default_value = "model")]
-    pub method: Method,
+    pub method: MethodChoice,
     /// Leave out references with exactly the query's barcode
     #[arg(long)]
     pub set_aside_identical: bool,
@@ -263,6 +265,27 @@ pub struct ClassifyArguments {
     /// How files are read.
     #[command(flatten)]
     pub reading: Reading,
+}
+
+/// A method, or the choice left to the reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MethodChoice {
+    /// This one.
+    Given(Method),
+    /// The one that names the reference best.
+    Auto,
+}
+
+impl FromStr for MethodChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            Ok(Self::Auto)
+        } else {
+            text.parse().map(Self::Given).map_err(|error| format!("{error}, auto"))
+        }
+    }
 }
 
 /// How neighbours vote.

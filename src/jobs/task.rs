@@ -15,6 +15,7 @@ use crate::pipeline::cluster::{ClusterSettings, Clustering};
 use crate::pipeline::embed::Embedded;
 use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSettings, Projection};
+use crate::pipeline::recommend::{RecommendSettings, Recommendation};
 use crate::pipeline::train::{Estimate, RunFacts, SampleReading, TrainOutcome, TrainRequest};
 use crate::seed::Seed;
 use crate::train::{Report, Validation};
@@ -140,6 +141,17 @@ pub enum Task {
         /// How.
         settings: ClassifySettings,
     },
+    /// Ask the reference which method names it best.
+    Recommend {
+        /// The specimens.
+        dataset: Arc<Dataset>,
+        /// Their embeddings.
+        embedded: Arc<Embedded>,
+        /// Which of them are the reference.
+        against: Against,
+        /// How.
+        settings: RecommendSettings,
+    },
     /// Group the specimens.
     Cluster {
         /// The specimens.
@@ -204,6 +216,7 @@ impl Task {
             Self::Map { embedded: None, .. } => "Mapping 6-mer counts".to_owned(),
             Self::Map { .. } => "Mapping the embeddings".to_owned(),
             Self::Classify { settings, .. } => format!("Naming specimens by {}", settings.method.title()),
+            Self::Recommend { .. } => "Comparing methods on the reference".to_owned(),
             Self::Cluster { .. } => "Clustering".to_owned(),
             Self::Export { path, .. } => format!("Saving {}", file_names(std::slice::from_ref(path))),
             Self::Train(request) => format!("Training {}", file_names(std::slice::from_ref(&request.folder))),
@@ -255,6 +268,8 @@ pub enum Output {
     Map(Arc<Projection>),
     /// Of [`Task::Classify`].
     Calls(Arc<Classification>),
+    /// Of [`Task::Recommend`].
+    Recommended(Arc<Recommendation>),
     /// Of [`Task::Cluster`].
     Clusters(Arc<Clustering>),
     /// Of [`Task::FindClosest`].

@@ -21,6 +21,7 @@ use crate::pipeline::embed::{EmbedSettings, Embedded, apply_transform, embed, fi
 use crate::pipeline::likeness::Reference;
 use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSource, project};
+use crate::pipeline::recommend::recommend;
 use crate::pipeline::train::{RunFacts, SampleReading, TrainObserver, TrainRequest, discard, estimate, train};
 use crate::pipeline::{Method, PipelineError, Side};
 use crate::progress::{Cancelled, Observer, Progress};
@@ -130,6 +131,11 @@ impl Workshop {
                 };
                 let embedded = embedded.as_deref().or(untrained.as_ref());
                 Ok(Output::Calls(Arc::new(name_specimens(&dataset, embedded, against, &settings, observer)?)))
+            }
+            Task::Recommend { dataset, embedded, against, settings } => {
+                let (reference, _) = sides(&dataset, against);
+                let side = Side { rows: reference.as_deref(), ..Side::all(&dataset, Some(&embedded)) };
+                Ok(Output::Recommended(Arc::new(recommend(side, &settings, observer)?)))
             }
             Task::Cluster { dataset, embedded, settings } => {
                 Ok(Output::Clusters(Arc::new(cluster(&dataset, &embedded, &settings, observer)?)))
@@ -279,20 +285,22 @@ fn name_specimens(
     settings: &ClassifySettings,
     observer: &dyn Observer,
 ) -> Result<Classification, PipelineError> {
-    match against {
-        Against::Others => leave_one_out(Side::all(dataset, embedded), settings, observer),
-        Against::TrainingSplit => {
-            let in_training = |row: &usize| dataset.label(*row, Field::Split) == Some(Against::TRAINING_SPLIT);
-            let (training, others): (Vec<usize>, Vec<usize>) = (0..dataset.len()).partition(in_training);
-            let reference = Reference::new(
-                settings.method,
-                Side::of_rows(dataset, &training, embedded),
-                settings.transform,
-                observer,
-            )?;
-            classify(&reference, Side::of_rows(dataset, &others, embedded), settings, observer)
-        }
+    let (Some(training), Some(others)) = sides(dataset, against) else {
+        return leave_one_out(Side::all(dataset, embedded), settings, observer);
+    };
+    let side = Side::of_rows(dataset, &training, embedded);
+    let reference = Reference::new(settings.method, side, settings.transform, observer)?;
+    classify(&reference, Side::of_rows(dataset, &others, embedded), settings, observer)
+}
+
+/// The rows that name others and those that are named; `None` where it is all of them.
+fn sides(dataset: &Dataset, against: Against) -> (Option<Vec<usize>>, Option<Vec<usize>>) {
+    if against == Against::Others {
+        return (None, None);
     }
+    let in_training = |row: &usize| dataset.label(*row, Field::Split) == Some(Against::TRAINING_SPLIT);
+    let (training, others) = (0..dataset.len()).partition(in_training);
+    (Some(training), Some(others))
 }
 
 /// Reads files. A table of an unknown layout is asked about first, unless its columns were named before.

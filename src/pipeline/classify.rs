@@ -1,6 +1,6 @@
 //! Naming queries by a labelled reference, or each specimen by the others.
 
-use super::likeness::{Pool, Queries, Reference, nearest_in_pool, uniques_of};
+use super::likeness::{Pool, Queries, Reference, SHORTLIST_BY_MODEL, nearest_in_pool, uniques_of};
 use super::side::{Method, Side};
 use super::{PipelineError, Provenance};
 use crate::analysis::alignment::Aligner;
@@ -61,14 +61,14 @@ pub struct SpecimenCall {
     pub label: Option<u32>,
     /// The predicted label; `None` where no reference could be compared.
     pub predicted: Option<u32>,
-    /// Share of the votes; with one neighbour its cosine, or identity for `align`.
+    /// Share of the votes; with one neighbour its cosine, or identity for `align` and `both`.
     pub score: f32,
     /// Likeness of the best reference with the predicted label minus that of the best with any other; `None` where there is no
     /// other label.
     pub margin: Option<f32>,
     /// Row in the reference's dataset of the nearest reference with the predicted label.
     pub neighbour: Option<usize>,
-    /// Cosine with that neighbour; `None` for `align`.
+    /// Cosine with that neighbour; `None` for `align` and `both`.
     pub cosine: Option<f32>,
     /// Identity with that neighbour, 0 to 1.
     pub identity: Option<f32>,
@@ -94,7 +94,7 @@ pub struct Classification {
     pub calls: Vec<SpecimenCall>,
     /// Rows in the reference's dataset of the nearest references, `[Q,K]`, `u32::MAX` where there are fewer.
     pub neighbours: Array2<u32>,
-    /// Their cosine (identity for `align`), `[Q,K]`.
+    /// Their cosine (identity for `align` and `both`), `[Q,K]`.
     pub similarity: Array2<f32>,
     /// Metrics over the queries that have a label; `None` where none has.
     pub scores: Option<Scores>,
@@ -226,8 +226,8 @@ fn run(
             score: call.score,
             margin: None,
             neighbour: call.predicted.map(|_| call.neighbour as usize),
-            cosine: call.predicted.filter(|_| settings.method != Method::Align).map(|_| call.similarity),
-            identity: call.predicted.filter(|_| settings.method == Method::Align).map(|_| call.similarity),
+            cosine: call.predicted.filter(|_| !settings.method.aligns()).map(|_| call.similarity),
+            identity: call.predicted.filter(|_| settings.method.aligns()).map(|_| call.similarity),
         })
         .collect();
     let search = Search { reference, pool: &pool, queries: &queries, labels: &labels, set_aside: &set_aside };
@@ -338,7 +338,7 @@ impl Search<'_> {
         each_by_the_others: bool,
         observer: &dyn Observer,
     ) -> Result<(), PipelineError> {
-        let complete = hits.index.ncols() == self.pool.len() || self.reference.method == Method::Align;
+        let complete = hits.index.ncols() == self.pool.len() || self.reference.method.aligns();
         let mut unresolved = Vec::new();
         for (query, call) in calls.iter_mut().enumerate() {
             let (Some(predicted), Some(best)) = (call.predicted, call.cosine.or(call.identity)) else { continue };
@@ -438,6 +438,10 @@ fn provenance(
         Method::Kmer => provenance = provenance.with("k-mer length", COUNTED_K),
         Method::Align => {
             let shortlist = format!("the {SHORTLIST_LENGTH} references that share most {SHORTLIST_K}-mers");
+            provenance = provenance.with("aligned with", shortlist);
+        }
+        Method::Both => {
+            let shortlist = format!("the {SHORTLIST_BY_MODEL} references that are nearest by the embeddings");
             provenance = provenance.with("aligned with", shortlist);
         }
         Method::Model | Method::Random => {}

@@ -190,7 +190,7 @@ pub fn write_neighbours(
             observer.progress(Progress::new("writing neighbours", index, result.calls.len(), "specimens"))?;
             let nearest = result.nearest(index).take(keep);
             for (rank, (row, similarity)) in nearest.enumerate() {
-                let (cosine, identity) = if result.method == super::Method::Align {
+                let (cosine, identity) = if result.method.aligns() {
                     (String::new(), similarity)
                 } else {
                     (digits(similarity), aligner.identity(query.sequence(call.row), reference.sequence(row)))

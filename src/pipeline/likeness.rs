@@ -58,6 +58,12 @@ impl<'a> Reference<'a> {
         Ok(reference)
     }
 
+    /// The same specimens, with vectors made comparable in the same way, for another method. The methods that embed by the model may
+    /// take turns; others need no vectors.
+    pub(in crate::pipeline) fn by(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
     /// How vectors were made comparable.
     pub fn describe_transform(&self) -> Option<String> {
         self.transform.as_ref().map(Transform::describe)
@@ -146,6 +152,10 @@ impl<'a> Queries<'a> {
     }
 }
 
+/// References nearest by the embeddings that are aligned with a query. Chosen from 8, 16, 32, 64 and 256 on `val_unseen` of the
+/// benchmark (`models/EXPERIMENTS.md`): with more of them identity alone decides, and the embeddings say nothing.
+pub const SHORTLIST_BY_MODEL: usize = 16;
+
 /// The `k` nearest references of every query barcode, as indices into the pool, `[Q,k]`. `excluded(query, reference)` are
 /// passed over.
 pub(in crate::pipeline) fn nearest_in_pool(
@@ -157,54 +167,75 @@ pub(in crate::pipeline) fn nearest_in_pool(
     observer: &dyn Observer,
 ) -> Result<Neighbours, PipelineError> {
     match reference.method {
-        Method::Model | Method::Random => {
-            let (Some(ours), Some(theirs)) = (&reference.vectors, queries.vectors) else {
-                return Err(PipelineError::Setting("the specimens have to be embedded first".to_owned()));
-            };
-            let (our_rows, their_rows) = (as_u32(&pool.uniques), as_u32(&queries.uniques));
-            let (references, queries) = (Rows::new(ours, &our_rows), Rows::new(theirs, &their_rows));
-            Ok(nearest(&queries, &references, k, excluded, observer)?)
+        Method::Model | Method::Random => nearest_by_vectors(reference, pool, queries, k, excluded, observer),
+        Method::Both => {
+            let length = k.max(SHORTLIST_BY_MODEL).min(pool.len());
+            let near = nearest_by_vectors(reference, pool, queries, length, excluded, observer)?;
+            most_identical(pool, queries, k, observer, || (), |(), at, _| near.of(at).map(|(place, _)| place).collect())
         }
         Method::Kmer => {
             let references = KmerCounts::new(pool.sequences());
             let queries = KmerCounts::new(queries.sequences());
             Ok(nearest(&queries, &references, k, excluded, observer)?)
         }
-        Method::Align => nearest_by_alignment(pool, queries, k, excluded, observer),
+        Method::Align => {
+            observer.progress(Progress::new("aligning", 0, queries.uniques.len(), "barcodes"))?;
+            let shortlist = KmerShortlist::new(&pool.sequences(), observer)?;
+            most_identical(
+                pool,
+                queries,
+                k,
+                observer,
+                || shortlist.search(),
+                |search, at, query| {
+                    search.most_shared(query, SHORTLIST_LENGTH, |candidate| excluded(at, candidate as usize))
+                },
+            )
+        }
     }
 }
 
-fn as_u32(rows: &[usize]) -> Vec<u32> {
-    rows.iter().map(|&row| row as u32).collect()
-}
-
-fn nearest_by_alignment(
+fn nearest_by_vectors(
+    reference: &Reference<'_>,
     pool: &Pool<'_>,
     queries: &Queries<'_>,
     k: usize,
     excluded: &(dyn Fn(usize, usize) -> bool + Sync),
     observer: &dyn Observer,
 ) -> Result<Neighbours, PipelineError> {
-    let references = pool.sequences();
-    let sequences = queries.sequences();
-    observer.progress(Progress::new("aligning", 0, sequences.len(), "barcodes"))?;
-    let shortlist = KmerShortlist::new(&references, observer)?;
+    let (Some(ours), Some(theirs)) = (&reference.vectors, queries.vectors) else {
+        return Err(PipelineError::Setting("the specimens have to be embedded first".to_owned()));
+    };
+    let (our_rows, their_rows) = (as_u32(&pool.uniques), as_u32(&queries.uniques));
+    let (references, queries) = (Rows::new(ours, &our_rows), Rows::new(theirs, &their_rows));
+    Ok(nearest(&queries, &references, k, excluded, observer)?)
+}
+
+fn as_u32(rows: &[usize]) -> Vec<u32> {
+    rows.iter().map(|&row| row as u32).collect()
+}
+
+/// The `k` references of each query's shortlist that are most identical with it; equally identical ones in the order of the
+/// pool. `shortlisted(state, at, query)` names the places in the pool to be aligned with query number `at`.
+fn most_identical<S>(
+    pool: &Pool<'_>,
+    queries: &Queries<'_>,
+    k: usize,
+    observer: &dyn Observer,
+    state: impl Fn() -> S + Sync + Send,
+    shortlisted: impl Fn(&mut S, usize, &[u8]) -> Vec<u32> + Sync + Send,
+) -> Result<Neighbours, PipelineError> {
+    let (references, sequences) = (pool.sequences(), queries.sequences());
     let done = AtomicUsize::new(0);
     let found: Vec<Vec<(u32, f32)>> = sequences
         .par_iter()
         .enumerate()
         .map_init(
-            || (Aligner::new(), shortlist.search()),
-            |(aligner, search), (at, query)| {
-                observer.progress(Progress::new(
-                    "aligning",
-                    done.load(Ordering::Relaxed),
-                    sequences.len(),
-                    "barcodes",
-                ))?;
-                let shortlisted =
-                    search.most_shared(query, SHORTLIST_LENGTH, |candidate| excluded(at, candidate as usize));
-                let mut hits: Vec<(u32, f32)> = shortlisted
+            || (Aligner::new(), state()),
+            |(aligner, state), (at, query)| {
+                let now = done.load(Ordering::Relaxed);
+                observer.progress(Progress::new("aligning", now, sequences.len(), "barcodes"))?;
+                let mut hits: Vec<(u32, f32)> = shortlisted(state, at, query)
                     .into_iter()
                     .map(|candidate| (candidate, aligner.identity(query, references[candidate as usize])))
                     .collect();

@@ -20,6 +20,7 @@ pub mod overlay;
 mod page;
 pub mod project;
 pub mod provenance;
+pub mod recommend;
 pub mod reconstruct;
 pub mod scope;
 pub mod side;

@@ -14,6 +14,8 @@ pub enum Method {
     /// Cosine of the model's embeddings.
     #[default]
     Model,
+    /// Percent identity of the alignment with the references that are nearest by the model's embeddings.
+    Both,
     /// Cosine of overlapping 6-mer counts.
     Kmer,
     /// Percent identity of the alignment with the 256 references that share most k-mers.
@@ -23,13 +25,14 @@ pub enum Method {
 }
 
 impl Method {
-    /// Every method: the model first, then the baselines.
-    pub const ALL: [Self; 4] = [Self::Model, Self::Kmer, Self::Align, Self::Random];
+    /// Every method: the model first, alone and together with alignment, then the baselines.
+    pub const ALL: [Self; 5] = [Self::Model, Self::Both, Self::Kmer, Self::Align, Self::Random];
 
     /// The name on the command line and in files.
     pub fn key(self) -> &'static str {
         match self {
             Self::Model => "model",
+            Self::Both => "both",
             Self::Kmer => "kmer",
             Self::Align => "align",
             Self::Random => "random",
@@ -40,6 +43,7 @@ impl Method {
     pub fn title(self) -> &'static str {
         match self {
             Self::Model => "the model",
+            Self::Both => "model and alignment",
             Self::Kmer => "6-mer counts",
             Self::Align => "alignment",
             Self::Random => "untrained encoder",
@@ -48,7 +52,12 @@ impl Method {
 
     /// Whether it needs embeddings.
     pub fn embeds(self) -> bool {
-        matches!(self, Self::Model | Self::Random)
+        matches!(self, Self::Model | Self::Both | Self::Random)
+    }
+
+    /// Whether likeness is percent identity.
+    pub fn aligns(self) -> bool {
+        matches!(self, Self::Both | Self::Align)
     }
 }
 

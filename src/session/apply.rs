@@ -43,6 +43,7 @@ impl Session {
             | Command::Light(_) => self.obey_looking(command),
             Command::ClassifyAt(rank) => self.choices.rank = Some(rank),
             Command::Compare(method) => self.choices.compare.push(method),
+            Command::NameBy(method) => self.name_by(method),
             Command::ClusterBy(recipe) => self.choices.recipe = recipe,
             Command::CompareClustersWith(field) => self.choices.compare_with = field,
             Command::MapWith(settings) => self.choices.map = settings,
@@ -269,9 +270,19 @@ impl Session {
         }
     }
 
+    /// Shows the names of another method everywhere; one that waits to be asked is asked.
+    fn name_by(&mut self, method: Method) {
+        let Some(opened) = self.dataset().cloned() else { return };
+        if self.waits_to_be_asked(method) {
+            self.choices.compare.push(method);
+        }
+        self.results.name_by(method, opened.dataset.len());
+        self.renew_columns(Step::Names(method), &opened.dataset);
+    }
+
     fn renew_columns(&mut self, step: Step, dataset: &Dataset) {
         let column = match step {
-            Step::Names(Method::Model) => ColumnKey::Predicted,
+            Step::Names(method) if method == self.results.naming() => ColumnKey::Predicted,
             Step::Clusters => ColumnKey::Cluster,
             Step::Frames => ColumnKey::Flags,
             _ => return,

@@ -14,7 +14,7 @@ pub enum ColumnKey {
     Field(Field),
     /// A text column of the file, by its index in [`Dataset::other_columns`].
     Other(usize),
-    /// The name that the model gives.
+    /// The name that is given.
     Predicted,
     /// The cluster.
     Cluster,

@@ -94,6 +94,8 @@ pub enum Command {
     ClassifyAt(Field),
     /// Also name specimens by this method, though it takes long.
     Compare(Method),
+    /// Show the names of this method.
+    NameBy(Method),
     /// Group specimens in another way.
     ClusterBy(ClusterRecipe),
     /// Compare groups with another label; `None` chooses one.

@@ -17,7 +17,7 @@ pub use crate::jobs::DiscoveryFile;
 pub enum Exported {
     /// What became of every record.
     Report,
-    /// The names that the model gives.
+    /// The names that are shown.
     Names,
     /// How well each class is found.
     Classes,
@@ -158,7 +158,7 @@ impl Session {
     pub fn export(&self, what: Exported) -> Option<Export> {
         let opened = self.dataset()?;
         let dataset = Arc::clone(&opened.dataset);
-        let names = || self.results.names(Method::Model).shown().cloned();
+        let names = || self.results.named().shown().cloned();
         let clusters = || self.results.clusters.shown().cloned();
         Some(match what {
             Exported::Report => Export::Report(Arc::clone(opened), self.results.frames.shown().cloned()),
@@ -173,7 +173,7 @@ impl Session {
                     Slot::Rest => "all others".to_owned(),
                 };
                 let row = |&truth: &Slot| order.iter().map(|&predicted| confusion.count(truth, predicted)).collect();
-                let about = format!("{} of {}, by the model", names.rank.title(), dataset.name());
+                let about = format!("{} of {}, by {}", names.rank.title(), dataset.name(), names.method.title());
                 Export::Confusion(order.iter().map(title).collect(), order.iter().map(row).collect(), about)
             }
             Exported::Clusters => Export::Clusters(dataset, clusters()?),
@@ -222,7 +222,7 @@ impl Session {
 
     /// Whether what an export would write is there.
     pub fn can_export(&self, what: Exported) -> bool {
-        let names = self.results.names(Method::Model).shown();
+        let names = self.results.named().shown();
         let clusters = self.results.clusters.shown();
         match what {
             Exported::Report | Exported::Lengths => self.dataset().is_some(),
@@ -262,7 +262,7 @@ impl Session {
         }
         let column = |value: &dyn Fn(usize) -> String| rows.iter().map(|&row| value(row)).collect::<Vec<_>>();
         let mut extra = Vec::new();
-        if self.results.names(Method::Model).shown().is_some() {
+        if self.results.named().shown().is_some() {
             let predicted = |row: usize| {
                 let found =
                     self.results.call(row).and_then(|(names, call)| Some(names.name(call.predicted?).to_owned()));

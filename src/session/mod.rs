@@ -155,7 +155,7 @@ impl Session {
         let Some(opened) = self.dataset() else { return Vec::new() };
         let mut columns = ColumnKey::of_dataset(&opened.dataset);
         let results = [
-            (ColumnKey::Predicted, self.results.names(Method::Model).shown().is_some()),
+            (ColumnKey::Predicted, self.results.named().shown().is_some()),
             (ColumnKey::Cluster, self.results.clusters.shown().is_some()),
             (ColumnKey::Flags, true),
             (ColumnKey::Decision, self.discovering.found.shown().is_some()),

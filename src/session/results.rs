@@ -13,6 +13,7 @@ use crate::pipeline::classify::{Classification, SpecimenCall};
 use crate::pipeline::cluster::Clustering;
 use crate::pipeline::embed::Embedded;
 use crate::pipeline::project::Projection;
+use crate::pipeline::recommend::Recommendation;
 use std::sync::Arc;
 
 /// What the steps made.
@@ -31,10 +32,14 @@ pub struct Results {
     /// The map of the embeddings.
     pub model_map: Stage<Projection>,
     /// Names, in the order of [`Method::ALL`].
-    names: [Stage<Classification>; 4],
+    names: [Stage<Classification>; 5],
+    /// The method whose names are shown.
+    naming: Method,
+    /// Which method names the reference best.
+    pub recommendation: Stage<Recommendation>,
     /// Groups.
     pub clusters: Stage<Clustering>,
-    /// For each row its place among the calls of the classification by the model, `[N]`.
+    /// For each row its place among the calls of the classification that is shown, `[N]`.
     call_of_row: Vec<Option<u32>>,
 }
 
@@ -105,6 +110,30 @@ impl Results {
         &self.names[slot(method)]
     }
 
+    /// The method whose names are shown: the model, until a person chooses another.
+    pub fn naming(&self) -> Method {
+        self.naming
+    }
+
+    /// The names that are shown.
+    pub fn named(&self) -> &Stage<Classification> {
+        self.names(self.naming)
+    }
+
+    /// Shows the names of another method.
+    pub(super) fn name_by(&mut self, method: Method, rows: usize) {
+        self.naming = method;
+        self.number_calls(rows);
+    }
+
+    fn number_calls(&mut self, rows: usize) {
+        self.call_of_row = vec![None; rows];
+        let Some(names) = self.names[slot(self.naming)].shown() else { return };
+        for (index, call) in names.calls.iter().enumerate() {
+            self.call_of_row[call.row] = Some(index as u32);
+        }
+    }
+
     /// The stage of a step.
     pub fn stage(&self, step: Step) -> &dyn AnyStage {
         match step {
@@ -114,6 +143,7 @@ impl Results {
             Step::Embedding => &self.embedding,
             Step::ModelMap => &self.model_map,
             Step::Names(method) => &self.names[slot(method)],
+            Step::Recommendation => &self.recommendation,
             Step::Clusters => &self.clusters,
         }
     }
@@ -126,6 +156,7 @@ impl Results {
             Step::Embedding => &mut self.embedding,
             Step::ModelMap => &mut self.model_map,
             Step::Names(method) => &mut self.names[slot(method)],
+            Step::Recommendation => &mut self.recommendation,
             Step::Clusters => &mut self.clusters,
         }
     }
@@ -140,14 +171,14 @@ impl Results {
         self.model_map.shown().or_else(|| self.kmer_map.shown())
     }
 
-    /// The model's call of a specimen; `None` where it was not named.
+    /// What a specimen is named, by the method whose names are shown; `None` where it was not named.
     pub fn call(&self, row: usize) -> Option<(&Classification, &SpecimenCall)> {
-        let names = self.names(Method::Model).shown()?;
+        let names = self.named().shown()?;
         let call = (*self.call_of_row.get(row)?)?;
         Some((names, names.calls.get(call as usize)?))
     }
 
-    /// Whether the model gives a specimen another name than its label; `None` where there is nothing to compare.
+    /// Whether the method whose names are shown gives a specimen another name than its label; `None` where there is nothing to compare.
     pub fn is_misnamed(&self, row: usize) -> Option<bool> {
         self.call(row)?.1.correct().map(|correct| !correct)
     }
@@ -164,15 +195,13 @@ impl Results {
             (Step::Embedding, Output::Embedded(value)) => self.embedding.finish(job, Ok(value)),
             (Step::ModelMap, Output::Map(value)) => self.model_map.finish(job, Ok(value)),
             (Step::Names(method), Output::Calls(value)) => {
-                let taken = self.names[slot(method)].finish(job, Ok(Arc::clone(&value)));
-                if taken && method == Method::Model {
-                    self.call_of_row = vec![None; rows];
-                    for (index, call) in value.calls.iter().enumerate() {
-                        self.call_of_row[call.row] = Some(index as u32);
-                    }
+                let taken = self.names[slot(method)].finish(job, Ok(value));
+                if taken && method == self.naming {
+                    self.number_calls(rows);
                 }
                 taken
             }
+            (Step::Recommendation, Output::Recommended(value)) => self.recommendation.finish(job, Ok(value)),
             (Step::Clusters, Output::Clusters(value)) => self.clusters.finish(job, Ok(value)),
             _ => false,
         }
@@ -184,7 +213,7 @@ impl Results {
         let labels = match column {
             ColumnKey::Field(_) | ColumnKey::Other(_) | ColumnKey::Decision | ColumnKey::Darkness => return None,
             ColumnKey::Predicted => {
-                self.names(Method::Model).shown()?;
+                self.named().shown()?;
                 let name = |row| {
                     let (names, call) = self.call(row)?;
                     Some(names.names[call.predicted? as usize].as_str())

@@ -8,6 +8,7 @@ use crate::pipeline::Method;
 use crate::pipeline::classify::ClassifySettings;
 use crate::pipeline::cluster::ClusterSettings;
 use crate::pipeline::project::{ProjectMethod, ProjectSettings};
+use crate::pipeline::recommend::RecommendSettings;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,13 +32,15 @@ pub enum Step {
     ModelMap,
     /// Names.
     Names(Method),
+    /// Which method names the reference best.
+    Recommendation,
     /// Groups.
     Clusters,
 }
 
 impl Step {
     /// Every step, in the order in which they run.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Model,
         Self::Frames,
         Self::KmerMap,
@@ -46,7 +49,9 @@ impl Step {
         Self::Names(Method::Model),
         Self::Names(Method::Kmer),
         Self::Clusters,
+        Self::Names(Method::Both),
         Self::Names(Method::Align),
+        Self::Recommendation,
         Self::Names(Method::Random),
     ];
 
@@ -59,6 +64,7 @@ impl Step {
             Self::Embedding => "the embeddings".to_owned(),
             Self::ModelMap => "the map".to_owned(),
             Self::Names(method) => format!("names by {}", method.title()),
+            Self::Recommendation => "the comparison of methods".to_owned(),
             Self::Clusters => "the clusters".to_owned(),
         }
     }
@@ -98,6 +104,14 @@ impl Session {
                 (key, Task::Map { dataset, embedded: Some(Arc::clone(&embedded.value)), settings })
             }
             Step::Names(method) => self.due_names(method)?,
+            Step::Recommendation => {
+                let embedded = self.results.embedding.ready()?;
+                let against = self.against();
+                let rank = self.rank()?;
+                let settings = RecommendSettings { rank, seed: self.choices.seed, ..RecommendSettings::default() };
+                let key = vec![embedded.key.text(), format!("{against:?} {settings:?}")];
+                (key, Task::Recommend { dataset, embedded: Arc::clone(&embedded.value), against, settings })
+            }
             Step::Clusters => {
                 let embedded = self.results.embedding.ready()?;
                 let settings = ClusterSettings {
@@ -124,7 +138,7 @@ impl Session {
         }
         let embedding = self.results.embedding.ready();
         let embedded = match method {
-            Method::Model => Some(embedding?),
+            Method::Model | Method::Both => Some(embedding?),
             // The baselines need no embeddings, but the model comes first.
             _ => embedding,
         };
@@ -133,7 +147,7 @@ impl Session {
             _ => None,
         };
         let settings = ClassifySettings { rank, method, seed: self.choices.seed, ..ClassifySettings::default() };
-        let of_model = embedded.filter(|_| method == Method::Model);
+        let of_model = embedded.filter(|_| matches!(method, Method::Model | Method::Both));
         let key = vec![
             opened.dataset.key().to_string(),
             of_model.map(|made| made.key.text()).unwrap_or_default(),
@@ -175,7 +189,7 @@ impl Session {
 
     /// Whether a method takes so long on this file that it runs only when somebody asks.
     pub fn waits_to_be_asked(&self, method: Method) -> bool {
-        let is_slow = matches!(method, Method::Align | Method::Random);
+        let is_slow = matches!(method, Method::Both | Method::Align | Method::Random);
         is_slow && self.queries() > SLOW_BASELINES && !self.choices.compare.contains(&method)
     }
 

@@ -13,6 +13,7 @@ use crate::pipeline::cluster::Clustering;
 use crate::pipeline::embed::Embedded;
 use crate::pipeline::project::{ProjectMethod, Projection, Source};
 use crate::pipeline::provenance::Provenance;
+use crate::pipeline::recommend::Recommendation;
 use crate::seed::Seed;
 use ndarray::Array2;
 use std::path::PathBuf;
@@ -87,10 +88,22 @@ pub(super) fn output(task: &Task, opened: &Arc<Opened>) -> Output {
         Task::Classify { dataset, settings, .. } => {
             let names: Vec<&str> = dataset.labels(settings.rank).names().iter().map(String::as_str).collect();
             let labels = dataset.labels(settings.rank);
-            let calls: Vec<_> = (0..dataset.len()).map(|row| (row, labels.code(row), Some(0))).collect();
+            // the first name for everybody; by model and alignment together the second, where there is one
+            let name = u32::from(settings.method == Method::Both && names.len() > 1);
+            let calls: Vec<_> = (0..dataset.len()).map(|row| (row, labels.code(row), Some(name))).collect();
             let rank = settings.rank;
             Output::Calls(Arc::new(Classification { rank, method: settings.method, ..classification(&names, &calls) }))
         }
+        Task::Recommend { settings, .. } => Output::Recommended(Arc::new(Recommendation {
+            rank: settings.rank,
+            without_species: true,
+            n: 0,
+            n_species: 0,
+            evidence: Vec::new(),
+            best: None,
+            seconds: 0.0,
+            provenance: Provenance::new(Seed::default(), &[]),
+        })),
         Task::Cluster { dataset, .. } => Output::Clusters(Arc::new(Clustering {
             labels: (0..dataset.len() as i32).collect(),
             found: dataset.len(),

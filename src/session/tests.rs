@@ -305,6 +305,37 @@ fn slow_baselines_of_large_files_wait_until_somebody_asks() {
 }
 
 #[test]
+fn the_names_of_another_method_are_shown_only_when_somebody_asks_and_another_file_begins_with_the_model() {
+    let file = opened("small", &["Apis", "Bombus", "Apis"]);
+    let mut desk = Desk::with(&file);
+    assert!(desk.ready().contains(&Step::Recommendation));
+    assert_eq!(desk.session.results.naming(), Method::Model);
+    desk.ask(Command::ColourBy(Some(ColumnKey::Predicted)));
+    let before = desk.session.look.revision;
+    desk.ask(Command::NameBy(Method::Both));
+    let results = &desk.session.results;
+    assert_eq!((results.naming(), results.named().shown().unwrap().method), (Method::Both, Method::Both));
+    assert_eq!(results.call(1).unwrap().0.method, Method::Both);
+    assert_ne!(desk.session.look.revision, before, "the colours are those of the names shown");
+    let other = opened("other", &["Apis", "Bombus"]);
+    desk.ask(Command::Open(vec!["other".into()]));
+    desk.finish_all(&other);
+    assert_eq!(desk.session.results.naming(), Method::Model);
+}
+
+#[test]
+fn a_slow_method_is_asked_when_its_names_are_to_be_shown() {
+    let genera: Vec<&str> = ["Apis", "Bombus"].into_iter().cycle().take(3001).collect();
+    let file = opened("large", &genera);
+    let mut desk = Desk::with(&file);
+    desk.ask(Command::NameBy(Method::Both));
+    assert!(!desk.session.waits_to_be_asked(Method::Both));
+    assert!(desk.session.results.named().shown().is_none() && desk.session.results.call(0).is_none());
+    desk.finish_all(&file);
+    assert_eq!(desk.session.results.call(0).unwrap().0.method, Method::Both);
+}
+
+#[test]
 fn pages_turn() {
     let mut desk = Desk::new();
     assert_eq!(desk.session.page, Page::Atlas);

@@ -148,7 +148,7 @@ fn classify_writes_one_line_per_query_and_the_neighbours_asked_for() {
     let mut query = table(&specimens[36..]);
     query.push_str(&format!("UNKNOWN-1,,,,{},test\n", specimens[0].sequence));
     place.write("query.csv", &query);
-    for method in ["kmer", "align"] {
+    for method in ["kmer", "align", "both"] {
         let facts = place.run_json(&[
             "classify",
             "--reference",
@@ -180,9 +180,10 @@ fn classify_writes_one_line_per_query_and_the_neighbours_asked_for() {
             let number = |column: usize| row[column].parse::<f32>().unwrap();
             assert_ne!(row[5], "NAMELESS-1");
             assert!(number(4) > 0.0, "{row:?}");
-            let measure = if method == "align" { 7 } else { 6 };
+            let aligns = method != "kmer";
+            let measure = if aligns { 7 } else { 6 };
             assert_eq!(row[3], row[measure], "with one neighbour the score is its likeness");
-            assert_eq!(row[6].is_empty(), method == "align");
+            assert_eq!(row[6].is_empty(), aligns);
         }
         let (header, rows) = place.read_table("N.csv");
         assert_eq!(header.join(","), "id,rank,neighbour,label,cosine,identity");
@@ -205,6 +206,43 @@ fn leave_one_out_by_the_model_finds_the_species() {
     assert_eq!(provenance["files"][0][0], "survey.csv");
     let (_, rows) = place.read_table("out.csv");
     assert!(rows.iter().all(|row| row[0] != row[5]), "no specimen is its own neighbour");
+}
+
+#[test]
+fn auto_takes_the_method_that_names_the_reference_best_and_shows_on_what_ground() {
+    let place = Workplace::new();
+    place.write_survey("survey.csv");
+    let arguments = ["classify", "survey.csv", "--leave-one-out", "--method", "auto", "-o", "out.csv"];
+    let facts = place.run_json(&arguments);
+    let found = &facts["recommendation"];
+    let evidence = found["evidence"].as_array().unwrap();
+    let methods: Vec<&str> = evidence.iter().map(|evidence| evidence["method"].as_str().unwrap()).collect();
+    assert_eq!(methods, ["model", "both", "kmer", "align"]);
+    let right = |evidence: &Value| evidence["right"].as_u64().unwrap();
+    let most = evidence.iter().map(right).max().unwrap();
+    let best = evidence.iter().find(|evidence| right(evidence) == most).unwrap();
+    assert_eq!((&facts["method"], &found["best"]), (&best["method"], &best["method"]));
+    assert!(found["n"].as_u64().unwrap() > 0 && found["without_species"] == true);
+    let output = place.run(&arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("without its species") && said.contains("taken: "), "{said}");
+    assert!(place.run_json(&["classify", "survey.csv", "--leave-one-out", "-o", "o.csv"])["recommendation"].is_null());
+    // one species of each genus: nothing to compare by
+    let one_each = "id,nucraw,genus,species\na,ACGTACGTACGTACGTACGTACGTACGT,Una,Una x\nb,ACGTACGTACGTACGTTTTTACGTACGT,Altera,Altera x\n";
+    place.write("small.csv", one_each);
+    let output = place.run(&[
+        "classify",
+        "small.csv",
+        "--leave-one-out",
+        "--method",
+        "auto",
+        "--min-length",
+        "10",
+        "-o",
+        "o.csv",
+    ]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("two species"), "{said}");
 }
 
 #[test]
@@ -315,7 +353,7 @@ fn evaluate_writes_the_table_with_every_method() {
         };
         results.iter().find(fits).unwrap_or_else(|| panic!("no {task} {method} {rank} {metric}"))
     };
-    for method in ["model", "kmer", "align", "random"] {
+    for method in ["model", "both", "kmer", "align", "random"] {
         let species = find("closed_world", method, "species", "accuracy");
         assert_eq!(
             (species["split"].as_str(), species["n"].as_u64(), species["n_species"].as_u64()),

@@ -136,6 +136,39 @@ fn classify_shows_scores_and_the_misnamed() {
 }
 
 #[test]
+fn classify_recommends_a_method_with_its_ground_and_switches_when_asked() {
+    let mut window = at(Page::Classify, Desk::new(everything));
+    window.get_by_label("The ground for it").click();
+    window.run();
+    assert!(shows(&window, "genus of 100 specimens (42 species), each named without its own species"));
+    assert!(shows(&window, "90.0 % (84.0 to 95.0 %)") && shows(&window, "71.0 % (65.0 to 76.0 %)"));
+    assert!(shows(&window, "model and alignment (+10.0 points over the model, +2.0 to +17.0)"));
+    assert!(!shows(&window, "may be chance"));
+    assert_eq!(window.state().session.results.naming(), Method::Model, "nothing is switched unasked");
+    window.get_by_label("Show its names").click();
+    window.run();
+    assert_eq!(window.state().session.results.naming(), Method::Both);
+    assert!(window.query_by_label("Show its names").is_none());
+    window.query_all_by_label("6-mer counts").next().expect("the table lists it").click();
+    window.run();
+    assert_eq!(window.state().session.results.naming(), Method::Kmer);
+}
+
+#[test]
+fn classify_says_that_methods_are_being_compared_or_why_not() {
+    let running: Answered = |task| if matches!(task, Task::Recommend { .. }) { None } else { everything(task) };
+    let failing: Answered = |task| match task {
+        Task::Recommend { .. } => Some(Err("the sample is gone")),
+        task => everything(task),
+    };
+    let window = at(Page::Classify, Desk::new(running));
+    assert!(shows(&window, "comparing the methods on a sample") && shows(&window, "Named right"));
+    let mut window = at(Page::Classify, Desk::new(failing));
+    assert!(shows(&window, "the comparison failed") && shows(&window, "Named right"));
+    assert_eq!(asked_again(&mut window), [Command::Retry(Step::Recommendation)]);
+}
+
+#[test]
 fn names_at_one_rank_stay_until_those_at_another_are_there() {
     let answered: Answered = |task| match task {
         Task::Classify { settings, .. } if settings.rank != Field::Genus => None,

@@ -1,7 +1,7 @@
 //! `classify`, `cluster` and `project`
 
 use super::super::args::{
-    ClassifyArguments, ClusterArguments, ClusterNumber, Common, ProjectArguments, RecipeName, VoteName,
+    ClassifyArguments, ClusterArguments, ClusterNumber, Common, MethodChoice, ProjectArguments, RecipeName, VoteName,
 };
 use super::super::prepare::embed_with;
 use super::super::watch::Watch;
@@ -15,18 +15,21 @@ use crate::pipeline::embed::Embedded;
 use crate::pipeline::export::{write_classification, write_clusters, write_neighbours, write_projection};
 use crate::pipeline::likeness::Reference;
 use crate::pipeline::project::{ProjectSettings, ProjectSource, project as project_dataset};
+use crate::pipeline::recommend::{RecommendSettings, Recommendation, recommend};
 use crate::pipeline::side::{Method, Side};
 use crate::pipeline::subset::{rows_of_split, subset};
 use std::path::Path;
 
 pub(super) fn classify(arguments: &ClassifyArguments, common: &Common, watch: &Watch) -> Result<(), CommandError> {
-    let settings = classify_settings(arguments, common)?;
+    let vote = vote_settings(arguments)?;
     if arguments.leave_one_out {
         let (dataset, _) = arguments.reading.load(&arguments.files, watch)?;
         let model = encoder_for(arguments.method, common, watch)?;
         let embedded = model.map(|model| embed_with(common, &model, &dataset, watch)).transpose()?;
-        let result = leave_one_out(Side::all(&dataset, embedded.as_ref()), &settings, watch)?;
-        return write_names(arguments, &result, &dataset, &dataset, common, watch);
+        let side = Side::all(&dataset, embedded.as_ref());
+        let (method, recommendation) = method_for(side, arguments, common, watch)?;
+        let result = leave_one_out(side, &classify_settings(arguments, common, method, vote), watch)?;
+        return write_names(arguments, &result, recommendation.as_ref(), &dataset, &dataset, common, watch);
     }
     let (reference, _) = arguments.reading.load(&arguments.reference, watch)?;
     let reference = of_split(reference, arguments.reference_split.as_deref())?;
@@ -38,12 +41,15 @@ pub(super) fn classify(arguments: &ClassifyArguments, common: &Common, watch: &W
         Some(model) => Some([embed_with(common, model, &reference, watch)?, embed_with(common, model, &query, watch)?]),
     };
     let [ours, theirs] = embedded.as_ref().map_or([None, None], |[ours, theirs]| [Some(ours), Some(theirs)]);
-    let made = Reference::new(arguments.method, Side::all(&reference, ours), common.transform, watch)?;
+    let side = Side::all(&reference, ours);
+    let (method, recommendation) = method_for(side, arguments, common, watch)?;
+    let made = Reference::new(method, side, common.transform, watch)?;
+    let settings = classify_settings(arguments, common, method, vote);
     let result = classify_sides(&made, Side::all(&query, theirs), &settings, watch)?;
-    write_names(arguments, &result, &query, &reference, common, watch)
+    write_names(arguments, &result, recommendation.as_ref(), &query, &reference, common, watch)
 }
 
-fn classify_settings(arguments: &ClassifyArguments, common: &Common) -> Result<ClassifySettings, CommandError> {
+fn vote_settings(arguments: &ClassifyArguments) -> Result<VoteSettings, CommandError> {
     let softmax = match arguments.votes {
         Some(votes) => votes == VoteName::Softmax,
         None => arguments.k > 1,
@@ -53,23 +59,75 @@ fn classify_settings(arguments: &ClassifyArguments, common: &Common) -> Result<C
         return Err(CommandError::Usage("--temperature must be above 0".to_owned()));
     }
     let votes = if softmax { Votes::Softmax { temperature } } else { Votes::Uniform };
-    Ok(ClassifySettings {
+    Ok(VoteSettings { k: arguments.k, votes })
+}
+
+fn classify_settings(
+    arguments: &ClassifyArguments,
+    common: &Common,
+    method: Method,
+    vote: VoteSettings,
+) -> ClassifySettings {
+    ClassifySettings {
         rank: arguments.rank,
-        method: arguments.method,
-        vote: VoteSettings { k: arguments.k, votes },
+        method,
+        vote,
         transform: common.transform,
         neighbours: if arguments.neighbours.is_some() { arguments.neighbour_count } else { 1 },
         set_aside_identical: arguments.set_aside_identical,
         seed: common.seed(),
-    })
+    }
+}
+
+/// The method that was asked for; with `auto` the one that names the reference best, and what that rests on.
+fn method_for(
+    reference: Side<'_>,
+    arguments: &ClassifyArguments,
+    common: &Common,
+    watch: &Watch,
+) -> Result<(Method, Option<Recommendation>), CommandError> {
+    if let MethodChoice::Given(method) = arguments.method {
+        return Ok((method, None));
+    }
+    let settings = RecommendSettings {
+        rank: arguments.rank,
+        transform: common.transform,
+        seed: common.seed(),
+        ..RecommendSettings::default()
+    };
+    let found = recommend(reference, &settings, watch)?;
+    let rank = found.rank.title();
+    let Some(best) = found.best else {
+        let kin = if found.without_species { "species" } else { "barcodes" };
+        let why = format!(
+            "--method auto: no {rank} of the reference has two {kin}, so the methods cannot be compared; name one"
+        );
+        return Err(CommandError::Usage(why));
+    };
+    let left_out = if found.without_species { "its species" } else { "its barcode" };
+    let (n, n_species) = (found.n, found.n_species);
+    watch.remark(&format!("{rank} of {n} specimens of the reference ({n_species} species), each without {left_out}:"));
+    for evidence in &found.evidence {
+        let [low, high] = evidence.interval.map(|end| 100.0 * end);
+        watch.remark(&format!(
+            "  {:<20} {:5.1} % (95 % interval {low:.1} to {high:.1}), {:.1} s per 1 000 barcodes without embedding",
+            evidence.method.title(),
+            100.0 * evidence.accuracy,
+            evidence.seconds_per_1000,
+        ));
+    }
+    let clear =
+        if found.is_clear() || best == Method::Model { "" } else { "; its lead over the model alone may be chance" };
+    watch.remark(&format!("taken: {}{clear}", best.title()));
+    Ok((best, Some(found)))
 }
 
 /// The encoder that a method reads with, where it reads with one.
-fn encoder_for(method: Method, common: &Common, watch: &Watch) -> Result<Option<Model>, CommandError> {
+fn encoder_for(method: MethodChoice, common: &Common, watch: &Watch) -> Result<Option<Model>, CommandError> {
     Ok(match method {
-        Method::Model => Some(common.open_model(watch)?),
-        Method::Random => Some(common.open_model(watch)?.random_like(common.seed())?),
-        Method::Kmer | Method::Align => None,
+        MethodChoice::Auto | MethodChoice::Given(Method::Model | Method::Both) => Some(common.open_model(watch)?),
+        MethodChoice::Given(Method::Random) => Some(common.open_model(watch)?.random_like(common.seed())?),
+        MethodChoice::Given(Method::Kmer | Method::Align) => None,
     })
 }
 
@@ -86,6 +144,7 @@ fn of_split(dataset: Dataset, split: Option<&str>) -> Result<Dataset, CommandErr
 fn write_names(
     arguments: &ClassifyArguments,
     result: &Classification,
+    recommendation: Option<&Recommendation>,
     query: &Dataset,
     reference: &Dataset,
     common: &Common,
@@ -119,6 +178,7 @@ fn write_names(
             "trained_on": result.trained_on,
             "rank": result.rank,
             "method": result.method,
+            "recommendation": recommendation,
             "queries": result.calls.len(),
             "references": result.references,
             "n": scores.map(|scores| scores.n),

@@ -3,7 +3,9 @@
 use super::super::args::{Common, EvaluateArguments};
 use super::super::watch::Watch;
 use super::{CommandError, facts, print};
-use crate::pipeline::evaluate::{EvaluateSettings, EvaluationReport, EvaluationRow, evaluate as evaluate_dataset};
+use crate::pipeline::evaluate::{
+    Cost, EvaluateSettings, EvaluationReport, EvaluationRow, evaluate as evaluate_dataset,
+};
 use crate::pipeline::export::write_json;
 use crate::pipeline::side::Method;
 use std::fmt::Write;
@@ -53,6 +55,7 @@ fn in_words(report: &EvaluationReport) -> String {
     report.seconds_by_method.iter().for_each(|(_, seconds)| {
         let _ = write!(text, "{seconds:>22.1}");
     });
+    add_costs(&mut text, report);
     let _ = writeln!(text, "\n\nmodel {}\ndata  {}", report.model_sha256, report.data_sha256);
     let _ = writeln!(text, "seed {}, version {}, {:.0} s in all", report.seed, report.version, report.seconds);
     if report.trained_on.is_empty() {
@@ -66,6 +69,20 @@ fn in_words(report: &EvaluationReport) -> String {
         let _ = writeln!(text, "- {note}");
     });
     text
+}
+
+/// Two lines: what embedding and what naming take.
+fn add_costs(text: &mut String, report: &EvaluationReport) {
+    for (what, seconds) in [
+        ("seconds for 1 000 barcodes: embedding", (|cost| cost.embedding) as fn(&Cost) -> Option<f64>),
+        ("seconds for 1 000 barcodes: naming", |cost| Some(cost.naming)),
+    ] {
+        let _ = write!(text, "\n{what:<61}");
+        report.costs.iter().for_each(|cost| {
+            let _ =
+                write!(text, "{:>22}", seconds(cost).map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1}")));
+        });
+    }
 }
 
 fn value_in_words(row: &EvaluationRow) -> String {

@@ -195,3 +195,62 @@ fn missing_embeddings_and_missing_labels_are_told() {
     let nobody = dataset("s", &Vec::new());
     assert!(matches!(leave_one_out(Side::all(&nobody, None), &settings, &Silent), Err(PipelineError::Empty { .. })));
 }
+
+#[test]
+fn model_and_alignment_together_take_the_most_identical_of_the_nearest() {
+    use crate::model::{DeviceChoice, Model};
+    use crate::pipeline::embed::{EmbedSettings, embed};
+    let dataset = dataset("reference", &(0..12).map(|barcode| (barcode, Some(barcode % 3))).collect());
+    let model = Model::bundled(&DeviceChoice::Cpu).unwrap();
+    let embedded = embed(&dataset, None, &model, &EmbedSettings::default(), None, &Silent).unwrap();
+    let named = |method, embedded| {
+        let settings = ClassifySettings { method, transform: Some(TransformKind::None), ..ClassifySettings::default() };
+        leave_one_out(Side::all(&dataset, Some(embedded)), &settings, &Silent).unwrap()
+    };
+    // Twelve barcodes are fewer than are aligned, so that the embeddings decide nothing.
+    let (both, align) = (named(Method::Both, &embedded), named(Method::Align, &embedded));
+    assert_eq!(both.calls, align.calls);
+    assert!(both.calls.iter().all(|call| call.cosine.is_none() && call.identity.is_some()));
+}
+
+#[test]
+fn a_reference_that_the_model_finds_far_away_is_not_aligned() {
+    use crate::model::{DeviceChoice, Model};
+    use crate::pipeline::embed::{EmbedSettings, embed};
+    // Thirty references of one barcode each: random ones, and last the query's own barcode but for one base.
+    let mut rng = Seed(9).stream("test barcodes");
+    let sequences: Vec<Vec<u8>> =
+        (0..30).map(|_| (0..120).map(|_| b"ACGT"[rand::Rng::random_range(&mut rng, 0..4)]).collect()).collect();
+    let mut query = sequences[29].clone();
+    query[60] = if query[60] == b'A' { b'C' } else { b'A' };
+    let mut builder = DatasetBuilder::new("far", Vec::new());
+    for (row, sequence) in sequences.into_iter().chain([query]).enumerate() {
+        let labels = [(Field::Genus, format!("Genus{row}"))].into();
+        builder.push(Record { id: format!("far{row}"), sequence, labels, ..Record::default() });
+    }
+    let dataset = builder.finish();
+    let model = Model::bundled(&DeviceChoice::Cpu).unwrap();
+    let mut embedded = embed(&dataset, None, &model, &EmbedSettings::default(), None, &Silent).unwrap();
+    // On a circle: the query at 0, reference number r at an angle that grows with r.
+    embedded.vectors = Array2::from_shape_fn((31, 2), |(unique, axis)| {
+        let angle = if unique == 30 { 0.0 } else { (unique as f32 + 1.0) / 40.0 };
+        if axis == 0 { angle.cos() } else { angle.sin() }
+    });
+    let settings = ClassifySettings {
+        method: Method::Both,
+        transform: Some(TransformKind::None),
+        neighbours: 30,
+        ..ClassifySettings::default()
+    };
+    let names = |neighbours| {
+        let settings = ClassifySettings { neighbours, ..settings };
+        let rows: Vec<usize> = (0..30).collect();
+        let reference =
+            Reference::new(Method::Both, Side::of_rows(&dataset, &rows, Some(&embedded)), settings.transform, &Silent)
+                .unwrap();
+        let found = classify(&reference, Side::of_rows(&dataset, &[30], Some(&embedded)), &settings, &Silent).unwrap();
+        found.calls[0].neighbour.unwrap()
+    };
+    assert!(names(1) < SHORTLIST_BY_MODEL, "the sixteen nearest are aligned, and no other");
+    assert_eq!(names(30), 29, "who asks for more neighbours has more aligned");
+}

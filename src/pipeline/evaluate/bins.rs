@@ -13,7 +13,7 @@ use crate::pipeline::PipelineError;
 use crate::pipeline::classify::RESAMPLES;
 use crate::pipeline::cluster::{ClusterRecipe, Linkage, groups, ward_umap};
 use crate::pipeline::error::stop_or;
-use crate::pipeline::likeness::{Pool, Queries, Reference, nearest_in_pool, uniques_of};
+use crate::pipeline::likeness::{Pool, Queries, Reference, SHORTLIST_BY_MODEL, nearest_in_pool, uniques_of};
 use crate::pipeline::side::{Method, Side};
 use crate::progress::{Cancelled, Observer, Progress};
 use crate::seed::Seed;
@@ -145,7 +145,7 @@ impl MethodRun<'_> {
             with_bin.iter().map(|&row| groups[place[&part.unique_of(row)]] as u32).collect()
         };
         let (with_number, by_threshold) = match self.method {
-            Method::Align => self.group_by_alignment(reference, true_number, observer)?,
+            Method::Both | Method::Align => self.group_by_alignment(reference, true_number, observer)?,
             Method::Kmer => {
                 let sequences: Vec<&[u8]> = uniques.iter().map(|&unique| part.unique_sequence(unique)).collect();
                 let counts = KmerCounts::new(sequences.iter().copied());
@@ -172,9 +172,11 @@ impl MethodRun<'_> {
     ) -> Result<(Vec<i32>, Option<Vec<i32>>), PipelineError> {
         let Benchmark { part, with_bin, .. } = self.benchmark;
         let pool = Pool::new(part, with_bin, |_| true);
-        let queries = Queries { dataset: part, uniques: uniques_of(part, with_bin), vectors: None };
+        let vectors = reference.query_vectors(&Side::of_rows(part, with_bin, self.embedded), observer)?;
+        let queries = Queries { dataset: part, uniques: uniques_of(part, with_bin), vectors: vectors.as_deref() };
         let itself = |query: usize, other: usize| query == other;
-        let near = nearest_in_pool(reference, &pool, &queries, SHORTLIST_LENGTH.min(pool.len()), &itself, observer)?;
+        let length = if self.method == Method::Both { SHORTLIST_BY_MODEL } else { SHORTLIST_LENGTH };
+        let near = nearest_in_pool(reference, &pool, &queries, length.min(pool.len()), &itself, observer)?;
         let mut joined = DisjointSets::new(pool.len());
         for query in 0..pool.len() {
             let close = near.of(query).filter(|(_, identity)| 1.0 - identity <= ALIGNMENT_THRESHOLD);

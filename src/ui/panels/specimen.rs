@@ -3,7 +3,6 @@
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::jobs::{Closest, Near};
-use crate::pipeline::Method;
 use crate::session::Command;
 use crate::session::results::{cluster_name, flags_text};
 use crate::ui::scope::Scope;
@@ -60,7 +59,7 @@ fn title(ui: &mut Ui, scope: &mut Scope<'_>, dataset: &Dataset, row: usize) {
 fn verdict(ui: &mut Ui, scope: &Scope<'_>, dataset: &Dataset, row: usize) {
     let tokens = theme::tokens(ui);
     let session = scope.session;
-    let rank = session.results.names(Method::Model).shown().map(|names| names.rank).or_else(|| session.rank());
+    let rank = session.results.named().shown().map(|names| names.rank).or_else(|| session.rank());
     ui.spacing_mut().interact_size.y = 0.0;
     Grid::new("verdict").num_columns(2).spacing([theme::GAP, theme::GRID]).show(ui, |ui| {
         if let Some(rank) = rank {
@@ -79,7 +78,7 @@ fn verdict(ui: &mut Ui, scope: &Scope<'_>, dataset: &Dataset, row: usize) {
                 .on_hover_text("The name of the nearest labelled specimens");
             ui.label(RichText::new(name).strong().color(colour));
             ui.end_row();
-        } else if session.results.names(Method::Model).shown().is_some() {
+        } else if session.results.named().shown().is_some() {
             ui.label(RichText::new("looks like").color(tokens.quiet));
             ui.label(RichText::new("in the training split, so not named").color(tokens.quiet));
             ui.end_row();

@@ -1,6 +1,6 @@
 //! The Classify view: how well names are found, by the model and by simpler means, and where they are wrong.
 
-use super::confusion;
+use super::{confusion, recommendation};
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::jobs::Against;
@@ -35,9 +35,9 @@ const CLASS_COLUMNS: [TableColumn; 6] = [
 const WRONG_COLUMNS: [TableColumn; 7] = [
     TableColumn::text("id", 140.0, "The specimen"),
     TableColumn::text("label", 150.0, "What it is labelled"),
-    TableColumn::text("looks like", 150.0, "What the model says"),
-    TableColumn::number("margin", 70.0, "How much nearer the predicted name is than any other, in cosine"),
-    TableColumn::number("cosine", 70.0, "Cosine with the nearest specimen of the predicted name"),
+    TableColumn::text("looks like", 150.0, "What the names shown say"),
+    TableColumn::number("margin", 70.0, "How much nearer the predicted name is than any other, in cosine or identity"),
+    TableColumn::number("cosine", 70.0, "Cosine with the nearest specimen of the predicted name; alignment has none"),
     TableColumn::number("identical", 80.0, "Identity of the two barcodes"),
     TableColumn::text("nearest", 120.0, "The nearest specimen of the predicted name"),
 ];
@@ -85,14 +85,22 @@ impl ClassifyView {
             ui.label("No record of this file carries a label, so there is nothing to learn names from.");
             return;
         }
-        let Some(names) = scope.session.results.names(Method::Model).shown().cloned() else {
-            return state::waiting(ui, scope, "the comparison of names", &NEEDED);
+        let Some(names) = scope.session.results.named().shown().cloned() else {
+            let needed = [Step::Model, Step::Frames, Step::Embedding, Step::Names(scope.session.results.naming())];
+            state::waiting(ui, scope, "the comparison of names", &needed);
+            // Whoever chose a method that is slow, or failed, can choose another.
+            if scope.session.results.naming() != Method::Model {
+                comparison(ui, scope);
+            }
+            return;
         };
-        state::of_step(ui, scope, Step::Names(Method::Model));
+        state::of_step(ui, scope, Step::Names(scope.session.results.naming()));
         let Some(dataset) = scope.dataset() else { return };
         self.derive(scope, &names, dataset);
         comparison(ui, scope);
         trained_on(ui, &names);
+        ui.add_space(theme::GAP);
+        recommendation::show(ui, scope);
         ui.add_space(theme::GAP);
         if names.scores.is_none() {
             ui.label("No specimen that was named has a label to compare with.");
@@ -223,9 +231,6 @@ impl ClassifyView {
     }
 }
 
-/// What the view waits for.
-const NEEDED: [Step; 4] = [Step::Model, Step::Frames, Step::Embedding, Step::Names(Method::Model)];
-
 fn title(ui: &mut Ui, scope: &mut Scope<'_>) {
     let about = match scope.session.against() {
         Against::Others => "each specimen named by all others",
@@ -267,8 +272,9 @@ fn comparison(ui: &mut Ui, scope: &mut Scope<'_>) {
     let tokens = theme::tokens(ui);
     let gap = if ui.available_width() < theme::WIDE_VIEW { theme::GAP } else { theme::GROUP_GAP };
     Grid::new("comparison").num_columns(7).spacing([gap, theme::GRID]).show(ui, |ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
         for (title, hint) in [
-            ("Names by", "How the nearest specimen is found"),
+            ("Names by", "How the nearest specimen is found; click one to show its names everywhere"),
             ("Named right", "Share of the labelled specimens that get their own label"),
             ("95 % interval", "By bootstrap over species, 1 000 resamples"),
             ("n", "Labelled specimens that were named"),
@@ -288,9 +294,11 @@ fn comparison(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 fn comparison_row(ui: &mut Ui, scope: &mut Scope<'_>, method: Method) {
     let step = Step::Names(method);
-    let strong =
-        |text: String| if method == Method::Model { RichText::new(text).strong() } else { RichText::new(text) };
-    ui.label(strong(words::capitalised(method.title())));
+    let is_shown = method == scope.session.results.naming();
+    let strong = |text: String| if is_shown { RichText::new(text).strong() } else { RichText::new(text) };
+    if ui.radio(is_shown, words::capitalised(method.title())).clicked() {
+        scope.ask(Command::NameBy(method));
+    }
     let stage = scope.session.results.names(method);
     let Some(names) = stage.shown() else {
         if let Some(problem) = stage.problem() {

@@ -7,6 +7,7 @@ pub mod confusion;
 pub mod dataset;
 pub mod discover;
 pub mod masking;
+mod recommendation;
 pub mod train;
 pub mod welcome;
 

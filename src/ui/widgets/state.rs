@@ -51,6 +51,7 @@ fn what_runs(step: Step) -> &'static str {
         Step::Embedding => "embedding the barcodes",
         Step::ModelMap => "the map of the embeddings",
         Step::Names(_) => "naming the specimens",
+        Step::Recommendation => "comparing methods on the reference",
         Step::Clusters => "clustering",
     }
 }

@@ -107,7 +107,7 @@ impl Atlas {
             ui.menu_button("Show", |ui| {
                 ui.checkbox(&mut self.shown.names, "Names of groups").on_hover_text("More of them appear closer by");
                 ui.checkbox(&mut self.shown.rings, "Rings around misclassified specimens")
-                    .on_hover_text("Specimens that the model gives another name than their label");
+                    .on_hover_text("Specimens that are given another name than their label");
             });
             export::menu(ui, scope, &[Exported::Map, Exported::Places]);
             ui.label(

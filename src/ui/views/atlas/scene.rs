@@ -5,7 +5,6 @@ use crate::data::dataset::Dataset;
 use crate::data::taxonomy::LabelColumn;
 use crate::jobs::Live;
 use crate::key::DatasetId;
-use crate::pipeline::Method;
 use crate::pipeline::classify::Classification;
 use crate::pipeline::colour;
 use crate::pipeline::project::{Projection, Source};
@@ -141,7 +140,7 @@ impl Colouring {
 /// The palette of the column that maps are coloured by, and the colour of every specimen.
 fn coloured(session: &Session, dataset: &Dataset, tokens: &Tokens, dark: bool) -> Colours {
     let values = session.look.colouring.as_ref();
-    let named_at = session.results.names(Method::Model).shown().map(|names| names.rank);
+    let named_at = session.results.named().shown().map(|names| names.rank);
     let palette = values.map_or_else(Palette::default, |values| Palette::of(dataset, values, named_at, dark));
     let shade = if dark { colour::Shade::Dark } else { colour::Shade::Light };
     let [red, green, blue] = shade.unlabelled();
@@ -226,7 +225,7 @@ impl Derived {
             let lit = lit_rows(look, labels, &groups, search);
             Arc::new(marks(rows, look.visible.as_ref(), session.selection.rows(), lit.as_deref(), shown.ghosts))
         });
-        let names = session.results.names(Method::Model).shown();
+        let names = session.results.named().shown();
         let rings = self.rings.get((names.map(Same::of), shown.rings), || {
             let misnamed = |row: &usize| shown.rings && session.results.is_misnamed(*row) == Some(true);
             Arc::new((0..rows).filter(misnamed).map(|row| row as u32).collect())

@@ -8,9 +8,11 @@ use barcodescope::data::simulate::{SimulationSettings, write_csv};
 use barcodescope::data::taxonomy::Field;
 use barcodescope::jobs::{Workshop, WorkshopOptions};
 use barcodescope::pipeline::Method;
+use barcodescope::pipeline::discover::{Division, HoldOutSettings};
 use barcodescope::pipeline::masking::MaskingSettings;
 use barcodescope::progress::Silent;
 use barcodescope::seed::Seed;
+use barcodescope::session::discover::{DiscoverCommand, DiscoverTab};
 use barcodescope::session::masking::{LabCommand, LabTab, LabWork};
 use barcodescope::session::{Command, Page, Session, Step};
 use barcodescope::ui::app::{App, Beginning};
@@ -142,6 +144,7 @@ fn every_page_is_drawn_with_named_controls_in_the_smallest_window_and_then_rests
         (Key::Num2, Page::Atlas, "Fit"),
         (Key::Num3, Page::Classify, "Names by"),
         (Key::Num4, Page::Clusters, "AMI"),
+        (Key::Num7, Page::Discover, "Strangeness"),
     ] {
         window.press(Modifiers::NONE, key);
         assert_eq!(window.session().page, page);
@@ -154,6 +157,35 @@ fn every_page_is_drawn_with_named_controls_in_the_smallest_window_and_then_rests
         }
         let frames = window.harness.try_run().expect("an idle window repaints nothing");
         assert!(frames <= 4, "{frames} frames without anything to do");
+    }
+}
+
+#[test]
+fn taxa_held_out_of_an_opened_file_are_sought_again() {
+    let mut window = Window::of_survey(SMALLEST);
+    window.press(Modifiers::NONE, Key::Num7);
+    let context = window.harness.ctx.clone();
+    for command in [
+        DiscoverCommand::Divide(Division::HeldOut(HoldOutSettings { known: 0.4, ..HoldOutSettings::default() })),
+        DiscoverCommand::Start,
+    ] {
+        window.harness.state_mut().obey(&context, Command::Discover(command));
+    }
+    window.until("discovery", |session| session.discovering.found.job().is_none());
+    let discovering = &window.session().discovering;
+    assert_eq!(discovering.found.problem(), None);
+    let found = &discovering.found.ready().unwrap().value;
+    assert!(!found.divided.genera.is_empty() && !found.divided.species.is_empty());
+    let asked: Vec<usize> = found.discovery.findings.iter().map(|finding| finding.row).collect();
+    assert_eq!(asked, found.divided.query);
+    assert!(found.discovery.measures.is_some(), "their names tell what is new");
+    for row in 0..80 {
+        let takes_part = found.divided.query.contains(&row) || found.divided.reference.contains(&row);
+        assert_eq!(found.darkness[row].is_some(), takes_part);
+    }
+    for tab in DiscoverTab::ALL {
+        window.harness.state_mut().obey(&context, Command::Discover(DiscoverCommand::Show(tab)));
+        window.settle();
     }
 }
 

@@ -243,7 +243,7 @@ struct ClassCounts {
 }
 
 /// Numbers `0..groups` of the groups, in order of their codes, those without a code behind; and their number.
-fn dense_groups(codes: impl Iterator<Item = Option<u32>>) -> (Vec<usize>, usize) {
+pub(super) fn dense_groups(codes: impl Iterator<Item = Option<u32>>) -> (Vec<usize>, usize) {
     let codes: Vec<Option<u32>> = codes.collect();
     let mut sorted: Vec<u32> = codes.iter().flatten().copied().collect();
     sorted.sort_unstable();
@@ -263,7 +263,7 @@ fn dense_groups(codes: impl Iterator<Item = Option<u32>>) -> (Vec<usize>, usize)
 }
 
 /// A statistic of `resamples` draws of all groups with replacement; it is told how often each group was drawn.
-fn resample<T: Send>(
+pub(super) fn resample<T: Send>(
     groups: usize,
     resamples: usize,
     seed: Seed,
@@ -284,7 +284,7 @@ fn resample<T: Send>(
 }
 
 /// Percentiles 2.5 and 97.5; `None` of nothing.
-fn interval(mut values: Vec<f64>) -> Option<[f64; 2]> {
+pub(super) fn interval(mut values: Vec<f64>) -> Option<[f64; 2]> {
     values.sort_unstable_by(f64::total_cmp);
     (!values.is_empty()).then(|| [percentile(&values, 0.025), percentile(&values, 0.975)])
 }

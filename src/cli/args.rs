@@ -1,8 +1,10 @@
 //! What can be said on the command line. The doc comments are the help text.
 
+mod discover;
 mod lab;
 mod session;
 
+pub(super) use discover::DiscoverArguments;
 pub(super) use lab::{CompareArguments, MaskingArguments, ReconstructArguments};
 pub(super) use session::{CreateArguments, SessionCommand};
 
@@ -136,6 +138,8 @@ pub enum Command {
     Cluster(ClusterArguments),
     /// Lay specimens out on a map
     Project(ProjectArguments),
+    /// Find specimens of species and genera that a labelled reference lacks
+    Discover(Box<DiscoverArguments>),
     /// Measure model and baselines on a benchmark file with splits
     Evaluate(EvaluateArguments),
     /// Measure models on barcodes parts of which are hidden
@@ -551,6 +555,11 @@ mod tests {
             "barcodescope train a.fa --out d --mask-ratio half",
             "barcodescope train a.fa --out d --preset huge",
             "barcodescope embed a -o o.csv --register maybe",
+            "barcodescope discover --reference a -o d",
+            "barcodescope discover a --query b -o d",
+            "barcodescope discover --reference a --query b --share 0.2 -o d",
+            "barcodescope discover a --hold-out family -o d",
+            "barcodescope discover a --score bitscore -o d",
             "barcodescope embed a -o o.csv --transform whiten:0",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_err(), "{line}");

@@ -1,7 +1,9 @@
 //! Results on their way into files.
 
+mod discover;
 mod lab;
 
+pub use discover::{DiscoveryExport, DiscoveryFile};
 pub use lab::LabExport;
 
 use crate::data::dataset::Dataset;
@@ -85,6 +87,8 @@ pub enum Export {
     Text(String),
     /// A result of the masking lab.
     Lab(LabExport),
+    /// A discovery.
+    Discovery(DiscoveryExport),
 }
 
 impl Export {
@@ -116,6 +120,7 @@ impl Export {
             }
             Self::Text(text) => write_text(path, text),
             Self::Lab(result) => result.write(path),
+            Self::Discovery(found) => found.write(path),
         }
     }
 }

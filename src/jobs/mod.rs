@@ -7,6 +7,7 @@
 //!
 //! Both wake the window through one callback, at most thirty times a second.
 
+mod discover;
 mod error;
 mod export;
 mod lab;
@@ -17,8 +18,9 @@ mod waker;
 mod work;
 
 pub use crate::pipeline::opened::Opened;
+pub use discover::{DiscoverTask, Discovered};
 pub use error::{JobError, WorkError};
-pub use export::{Chosen, ColouredMap, Export, LabExport};
+pub use export::{Chosen, ColouredMap, DiscoveryExport, DiscoveryFile, Export, LabExport};
 pub use lab::{AlongBarcode, LabOutput, LabTask, MaskedReadings, ModelSource, TwoMaps};
 pub use runner::{Event, JobId, Kind, Live, Reporter, Runner};
 pub use task::{Against, Closest, ColumnQuestion, Near, Output, Task, TrainNews};

@@ -1,5 +1,6 @@
 //! What there is to do and what comes of it: plain descriptions that hold shared data.
 
+use super::discover::{DiscoverTask, Discovered};
 use super::export::Export;
 use super::lab::{LabOutput, LabTask};
 use super::runner::Kind;
@@ -178,6 +179,8 @@ pub enum Task {
     },
     /// Work of the masking lab.
     Lab(Box<LabTask>),
+    /// Find what is new.
+    Discover(Box<DiscoverTask>),
     /// Find the specimens nearest to one.
     FindClosest {
         /// The specimens.
@@ -221,6 +224,7 @@ impl Task {
             Self::Discard { folder } => format!("Discarding {}", file_names(std::slice::from_ref(folder))),
             Self::FindClosest { .. } => "Finding nearest specimens".to_owned(),
             Self::Lab(task) => task.name().to_owned(),
+            Self::Discover(_) => "Looking for what is new".to_owned(),
         }
     }
 
@@ -282,6 +286,8 @@ pub enum Output {
     Discarded(bool),
     /// Of [`Task::Lab`].
     Lab(LabOutput),
+    /// Of [`Task::Discover`].
+    Discovered(Arc<Discovered>),
 }
 
 /// What a model in training shows.

@@ -1,5 +1,6 @@
 //! Does the tasks: the only place where the window's wishes meet the pipeline.
 
+use super::discover;
 use super::error::WorkError;
 use super::runner::Reporter;
 use super::task::{Against, Closest, ColumnQuestion, Near, Output, Task, TrainNews};
@@ -148,6 +149,7 @@ impl Workshop {
             Task::Discard { folder } => Ok(Output::Discarded(discard(&folder)?)),
             Task::FindClosest { dataset, embedded, row } => self.closest(&dataset, embedded, row, observer),
             Task::Lab(task) => Ok(Output::Lab(self.lab(*task, observer)?)),
+            Task::Discover(task) => Ok(Output::Discovered(Arc::new(discover::run(&task, observer)?))),
         }
     }
 

@@ -11,6 +11,7 @@ use super::export::{
 };
 use super::figure::{MapFigure, map as draw_map};
 use super::methods::methods_paragraph;
+use super::page::{Page, escaped};
 use super::project::{ProjectSettings, ProjectSource, Projection, project};
 use super::side::{Method, Side};
 use super::{PipelineError, Provenance};
@@ -130,7 +131,14 @@ fn report(
     let maps = work.maps()?;
     let names = work.names()?;
     let groups = work.groups()?;
-    let mut page = Page::new(simulated, &checked.dataset);
+    let mut page = Page::new(&if simulated {
+        "Barcodescope: the demo".to_owned()
+    } else {
+        format!("Barcodescope: {}", checked.dataset.name())
+    });
+    if simulated {
+        page.note(SIMULATED);
+    }
     page.contents(&checked.report);
     for map in &maps {
         work.write_map(map)?;
@@ -305,51 +313,11 @@ impl Work<'_> {
     }
 }
 
-/// The page of the report.
-struct Page {
-    html: String,
-}
+const SIMULATED: &str = "All barcodes and names on this page are simulated: no such animals exist, and the numbers say nothing about real \
+    ones. The table simulated.csv beside this page holds the truth about every specimen.";
 
-/// Text as it may stand in HTML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
+/// The parts of this report.
 impl Page {
-    fn new(simulated: bool, dataset: &Dataset) -> Self {
-        let title =
-            if simulated { "Barcodescope: the demo".to_owned() } else { format!("Barcodescope: {}", dataset.name()) };
-        let mut page = Self { html: String::new() };
-        let _ = write!(
-            page.html,
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n<style>{STYLE}</style></head>\
-             <body>\n<h1>{title}</h1>\n",
-            title = escaped(&title),
-        );
-        if simulated {
-            page.html.push_str(
-                "<p class=\"note\">All barcodes and names on this page are <b>simulated</b>: no such animals exist, and the numbers say \
-                 nothing about real ones. The table simulated.csv beside this page holds the truth about every specimen.</p>\n",
-            );
-        }
-        page
-    }
-
-    fn heading(&mut self, text: &str) {
-        let _ = writeln!(self.html, "<h2>{}</h2>", escaped(text));
-    }
-
-    fn table(&mut self, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
-        let cells = |tag: &str, cells: &mut dyn Iterator<Item = &str>| -> String {
-            cells.map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect()
-        };
-        let _ = writeln!(self.html, "<table><tr>{}</tr>", cells("th", &mut header.iter().copied()));
-        for row in rows {
-            let _ = writeln!(self.html, "<tr>{}</tr>", cells("td", &mut row.iter().map(String::as_str)));
-        }
-        self.html.push_str("</table>\n");
-    }
-
     fn contents(&mut self, report: &CheckReport) {
         let import = &report.import;
         self.heading("What the files hold");
@@ -470,20 +438,4 @@ impl Page {
             self.table(&["name", "what", "specimens", "groups", "shares groups with"], rows);
         }
     }
-
-    fn methods(&mut self, text: &str) {
-        self.heading("Methods");
-        for line in text.lines().filter(|line| !line.is_empty()) {
-            let _ = writeln!(self.html, "<p>{}</p>", escaped(line));
-        }
-    }
-
-    fn finish(mut self) -> String {
-        self.html.push_str("</body></html>\n");
-        self.html
-    }
 }
-
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2126}\
-    h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;\
-    border-bottom:1px solid #d9dee3;text-align:left;vertical-align:top}img{max-width:100%}.note{background:#fff4d6;padding:.6rem 1rem}";

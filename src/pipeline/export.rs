@@ -1,7 +1,9 @@
 //! Tables, FASTA, embeddings and text written to files, each whole or not at all.
 
+mod discover;
 mod lab;
 
+pub use discover::{write_candidates, write_discoveries, write_findings, write_measures, write_novelty_scores};
 pub use lab::{write_comparison, write_map_pair, write_masking, write_positions, write_reconstructions};
 
 use super::PipelineError;

@@ -85,6 +85,8 @@ fn add_result(text: &mut String, result: &Provenance) {
         "Specimens were grouped without use of their names"
     } else if result.setting("rank").is_some() {
         "Specimens were named by their nearest neighbours"
+    } else if result.setting("novelty score").is_some() {
+        "Specimens of unknown taxa were sought by conformal p-values and the Benjamini-Hochberg procedure"
     } else {
         "Further settings"
     };
@@ -130,6 +132,16 @@ fn citations(results: &[&Provenance]) -> Vec<String> {
         add(
             "Vinh N. X., Epps J., Bailey J. (2010) Information theoretic measures for clusterings comparison. Journal of Machine \
              Learning Research 11: 2837-2854.",
+        );
+    }
+    if results.iter().any(|result| result.setting("novelty score").is_some()) {
+        add(
+            "Bates S., Candès E., Lei L., Romano Y., Sesia M. (2023) Testing for outliers with conformal p-values. Annals of Statistics \
+             51: 149-178.",
+        );
+        add(
+            "Benjamini Y., Hochberg Y. (1995) Controlling the false discovery rate: a practical and powerful approach to multiple \
+             testing. Journal of the Royal Statistical Society B 57: 289-300.",
         );
     }
     cited

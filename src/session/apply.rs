@@ -1,6 +1,6 @@
 //! The one function that changes the session.
 
-use super::columns::{ColumnKey, Values};
+use super::columns::ColumnKey;
 use super::log::Level;
 use super::look::Look;
 use super::overview::Overview;
@@ -67,6 +67,7 @@ impl Session {
             }
             Command::Train(command) => self.obey_training(command, effects),
             Command::Lab(command) => self.obey_lab(command, effects),
+            Command::Discover(command) => self.obey_discover(command, effects),
             Command::Note(message) => self.log.add(Level::Note, "Barcodescope", message, Vec::new()),
         }
     }
@@ -103,6 +104,7 @@ impl Session {
         effects.extend(self.data.job().map(Effect::Stop));
         self.set_steps_aside(effects);
         self.lab.set_aside(effects);
+        self.discovering.set_aside(effects);
         self.question = None;
         let job = JobId::next();
         self.data.begin(job, StageKey::of([format!("{task:?}").as_bytes()]));
@@ -198,6 +200,8 @@ impl Session {
             self.end_step(step, id, outcome);
         } else if self.lab.has_job(id) {
             self.lab.end(id, outcome);
+        } else if self.discovering.found.job() == Some(id) {
+            self.end_discovering(id, outcome);
         } else {
             self.end_training(id, outcome, effects);
         }
@@ -210,6 +214,7 @@ impl Session {
             || self.results.step_of(id).is_some()
             || self.training.has_job(id)
             || self.lab.has_job(id)
+            || self.discovering.found.job() == Some(id)
     }
 
     fn end_opening(&mut self, id: JobId, outcome: Result<Output, JobError>, effects: &mut Vec<Effect>) {
@@ -235,6 +240,7 @@ impl Session {
     fn start_over(&mut self, opened: &Opened) {
         self.results.start_over();
         self.lab.start_over();
+        self.discovering.start_over();
         self.selection.reset();
         self.closest = Stage::Empty;
         self.training.estimate = Stage::Empty;
@@ -281,10 +287,9 @@ impl Session {
             Step::Frames => ColumnKey::Flags,
             _ => return,
         };
-        let used = |values: &Values| values.column == column;
-        let is_used = self.look.colouring.as_ref().is_some_and(used)
-            || self.look.filters.iter().any(|filter| used(&filter.values));
-        if is_used && let Some(values) = self.results.values(dataset, column) {
+        if self.look.uses(column)
+            && let Some(values) = self.results.values(dataset, column)
+        {
             self.look.renew(dataset.len(), &values);
         }
     }

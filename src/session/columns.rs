@@ -20,6 +20,10 @@ pub enum ColumnKey {
     Cluster,
     /// What is unusual about the record.
     Flags,
+    /// What the specimen is taken for when new taxa are looked for.
+    Decision,
+    /// How many of the nearest barcodes nobody named.
+    Darkness,
 }
 
 impl ColumnKey {
@@ -31,6 +35,8 @@ impl ColumnKey {
             Self::Predicted => "predicted name".to_owned(),
             Self::Cluster => "cluster".to_owned(),
             Self::Flags => "flags".to_owned(),
+            Self::Decision => "known or new".to_owned(),
+            Self::Darkness => "darkness".to_owned(),
         }
     }
 
@@ -58,7 +64,11 @@ impl Values {
             ColumnKey::Other(other) => {
                 LabelColumn::from_labels((0..dataset.len()).map(|row| present(dataset.other(row, other))))
             }
-            ColumnKey::Predicted | ColumnKey::Cluster | ColumnKey::Flags => return None,
+            ColumnKey::Predicted
+            | ColumnKey::Cluster
+            | ColumnKey::Flags
+            | ColumnKey::Decision
+            | ColumnKey::Darkness => return None,
         };
         Some(Self { column, labels: Arc::new(labels) })
     }

@@ -1,6 +1,7 @@
 //! What can be asked of the session, and what it asks of the outside.
 
 use super::columns::ColumnKey;
+use super::discover::DiscoverCommand;
 use super::export::Exported;
 use super::masking::LabCommand;
 use super::search::Taxon;
@@ -31,13 +32,16 @@ pub enum Page {
     Clusters,
     /// Reading barcodes with k-mers masked.
     Masking,
+    /// What is new.
+    Discover,
     /// Models in training.
     Train,
 }
 
 impl Page {
     /// Every page, in the order of the navigation.
-    pub const ALL: [Self; 6] = [Self::Dataset, Self::Atlas, Self::Classify, Self::Clusters, Self::Masking, Self::Train];
+    pub const ALL: [Self; 7] =
+        [Self::Dataset, Self::Atlas, Self::Classify, Self::Clusters, Self::Masking, Self::Train, Self::Discover];
 
     /// Its name in the navigation.
     pub fn title(self) -> &'static str {
@@ -47,6 +51,7 @@ impl Page {
             Self::Classify => "Classify",
             Self::Clusters => "Clusters",
             Self::Masking => "Masking",
+            Self::Discover => "Discover",
             Self::Train => "Train",
         }
     }
@@ -115,6 +120,8 @@ pub enum Command {
     Train(TrainCommand),
     /// Of the masking lab.
     Lab(LabCommand),
+    /// Of the page Discover.
+    Discover(DiscoverCommand),
     /// Write something into the log.
     Note(String),
 }

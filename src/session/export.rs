@@ -3,12 +3,14 @@
 use super::Session;
 use super::confusion::{Confusion, Slot};
 use super::results::cluster_name;
-use crate::jobs::{Chosen, ColouredMap, Export, LabExport};
+use crate::jobs::{Chosen, ColouredMap, DiscoveryExport, Export, LabExport};
 use crate::pipeline::Method;
 use crate::pipeline::methods::methods_paragraph;
 use crate::pipeline::provenance::Provenance;
 use crate::session::columns::ColumnKey;
 use std::sync::Arc;
+
+pub use crate::jobs::DiscoveryFile;
 
 /// Something that can be exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +43,8 @@ pub enum Exported {
     Methods,
     /// A result of the masking lab.
     Lab(LabExported),
+    /// A file of what was discovered.
+    Discovery(DiscoveryFile),
 }
 
 /// A result of the masking lab that can be exported.
@@ -107,6 +111,7 @@ impl Exported {
             Self::Embeddings => "Embeddings of all specimens…",
             Self::Methods => "Methods paragraph…",
             Self::Lab(what) => what.names().0,
+            Self::Discovery(file) => file.names().0,
         }
     }
 
@@ -126,6 +131,7 @@ impl Exported {
             Self::Embeddings => "embeddings",
             Self::Methods => "methods",
             Self::Lab(what) => what.names().1,
+            Self::Discovery(file) => file.names().1,
         }
     }
 
@@ -138,6 +144,7 @@ impl Exported {
             Self::Embeddings => &["npy", "csv", "safetensors"],
             Self::Methods => &["txt"],
             Self::Lab(what) if what.is_picture() => PICTURE,
+            Self::Discovery(file) => file.endings(),
             _ => TABLE,
         }
     }
@@ -190,6 +197,11 @@ impl Session {
             }
             Exported::Methods => Export::Text(self.methods()?),
             Exported::Lab(what) => Export::Lab(self.export_of_lab(what)?),
+            Exported::Discovery(file) => {
+                let found = Arc::clone(self.discovering.found.shown()?);
+                let map = self.results.map().cloned();
+                Export::Discovery(DiscoveryExport { file, dataset, found, map })
+            }
         })
     }
 
@@ -222,6 +234,10 @@ impl Session {
             Exported::SelectedFasta | Exported::SelectedTable => !self.selection.rows().is_empty(),
             Exported::Embeddings => self.results.embedding.shown().is_some(),
             Exported::Lab(what) => self.export_of_lab(what).is_some(),
+            Exported::Discovery(file) => {
+                let found = self.discovering.found.shown();
+                found.is_some_and(|found| file != DiscoveryFile::Measures || found.discovery.measures.is_some())
+            }
         }
     }
 
@@ -231,8 +247,9 @@ impl Session {
         let maps = self.results.map().map(|map| &map.provenance);
         let names = Method::ALL.into_iter().filter_map(|method| self.results.names(method).shown());
         let clusters = self.results.clusters.shown().map(|clusters| &clusters.provenance);
+        let discovered = self.discovering.found.shown().map(|found| &found.discovery.provenance);
         let all: Vec<&Provenance> =
-            maps.into_iter().chain(names.map(|names| &names.provenance)).chain(clusters).collect();
+            maps.into_iter().chain(names.map(|names| &names.provenance)).chain(clusters).chain(discovered).collect();
         (!all.is_empty()).then(|| methods_paragraph(&all))
     }
 

@@ -41,6 +41,12 @@ impl Look {
         self.visible.as_ref().is_none_or(|rows| rows.contains(row))
     }
 
+    /// Whether the specimens are coloured or filtered by a column.
+    pub(super) fn uses(&self, column: ColumnKey) -> bool {
+        let mut used = self.colouring.iter().chain(self.filters.iter().map(|filter| &filter.values));
+        used.any(|values| values.column == column)
+    }
+
     /// The first look at a dataset: coloured by the broadest rank that tells specimens apart.
     pub(super) fn first(dataset: &Dataset, revision: u64) -> Self {
         let distinct = |field: &Field| dataset.labels(*field).distinct() > 1;

@@ -7,6 +7,7 @@ mod apply;
 pub mod columns;
 mod command;
 pub mod confusion;
+pub mod discover;
 pub mod export;
 pub mod log;
 pub mod look;
@@ -36,6 +37,7 @@ use crate::pipeline::cluster::{ClusterRecipe, Linkage};
 use crate::pipeline::project::ProjectSettings;
 use crate::seed::Seed;
 use columns::{ColumnKey, Values};
+use discover::Discovering;
 use log::Log;
 use look::Look;
 use masking::Lab;
@@ -110,6 +112,8 @@ pub struct Session {
     pub training: Training,
     /// The masking lab.
     pub lab: Lab,
+    /// What is new in the open file.
+    pub discovering: Discovering,
     /// Files that are being written.
     pub saving: Vec<JobId>,
     /// What the last export came to: a file, or what went wrong. Shown until it is put away.
@@ -125,7 +129,8 @@ impl Session {
     pub fn new(settings: Settings, seed: Seed) -> Self {
         let map = ProjectSettings { seed, ..ProjectSettings::default() };
         let choices = Choices { seed, map, ..Choices::default() };
-        Self { settings, choices, lab: Lab::new(seed), ..Self::default() }
+        let discovering = Discovering::new(seed);
+        Self { settings, choices, lab: Lab::new(seed), discovering, ..Self::default() }
     }
 
     /// The model file in use; `None` is the bundled model.
@@ -141,7 +146,8 @@ impl Session {
     /// The values of any column, `[N]`; `None` while nothing is open or the result is not there.
     pub fn values(&self, column: ColumnKey) -> Option<Values> {
         let dataset: &Dataset = &self.dataset()?.dataset;
-        Values::of_dataset(dataset, column).or_else(|| self.results.values(dataset, column))
+        let made = || self.results.values(dataset, column).or_else(|| self.discovering.values(column));
+        Values::of_dataset(dataset, column).or_else(made)
     }
 
     /// The columns that can be coloured and filtered by now.
@@ -152,6 +158,8 @@ impl Session {
             (ColumnKey::Predicted, self.results.named().shown().is_some()),
             (ColumnKey::Cluster, self.results.clusters.shown().is_some()),
             (ColumnKey::Flags, true),
+            (ColumnKey::Decision, self.discovering.found.shown().is_some()),
+            (ColumnKey::Darkness, self.discovering.found.shown().is_some()),
         ];
         columns.extend(results.into_iter().filter(|(_, there)| *there).map(|(column, _)| column));
         columns
@@ -181,12 +189,16 @@ impl Session {
         self.flag_counts = counts;
     }
 
-    /// The job that the window tells of: opening a file, a step, or work of the masking lab.
+    /// The job that the window tells of: opening a file, a step, or work that somebody asked for; that of the page that is shown first.
     pub fn job(&self) -> Option<JobId> {
         let step = || self.results.stage(self.running()?).job();
-        let lab = self.lab.job();
-        let looked_at = lab.filter(|_| self.page == Page::Masking);
-        self.data.job().or(looked_at).or_else(step).or(lab)
+        let (lab, discovering) = (self.lab.job(), self.discovering.found.job());
+        let looked_at = match self.page {
+            Page::Masking => lab,
+            Page::Discover => discovering,
+            _ => None,
+        };
+        self.data.job().or(looked_at).or_else(step).or(lab).or(discovering)
     }
 
     /// The step that is running.

@@ -211,7 +211,7 @@ impl Results {
     pub fn values(&self, dataset: &Dataset, column: ColumnKey) -> Option<Values> {
         let rows = 0..dataset.len();
         let labels = match column {
-            ColumnKey::Field(_) | ColumnKey::Other(_) => return None,
+            ColumnKey::Field(_) | ColumnKey::Other(_) | ColumnKey::Decision | ColumnKey::Darkness => return None,
             ColumnKey::Predicted => {
                 self.named().shown()?;
                 let name = |row| {

@@ -122,7 +122,7 @@ pub(super) fn output(task: &Task, opened: &Arc<Opened>) -> Output {
         Task::Train(_) => Output::Trained(Vec::new()),
         Task::Estimate(_) => Output::Estimated(Arc::default()),
         Task::Discard { .. } => Output::Discarded(true),
-        Task::Lab(_) => Output::Trained(Vec::new()),
+        Task::Lab(_) | Task::Discover(_) => Output::Trained(Vec::new()),
         Task::FindClosest { row, embedded, .. } => {
             Output::Closest(Arc::new(Closest { row: *row, by_model: embedded.is_some(), neighbours: Vec::new() }))
         }

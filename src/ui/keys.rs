@@ -21,7 +21,7 @@ const fn key(modifiers: Modifiers, key: Key) -> KeyboardShortcut {
 const PLAIN: Modifiers = Modifiers::NONE;
 
 /// Every shortcut, in the order of the help. Those without a key press are what the mouse and the tables do.
-pub const SHORTCUTS: [Shortcut; 19] = [
+pub const SHORTCUTS: [Shortcut; 20] = [
     Shortcut {
         keys: "1",
         does: "Dataset",
@@ -51,6 +51,11 @@ pub const SHORTCUTS: [Shortcut; 19] = [
         keys: "6",
         does: "Train",
         press: Some((key(PLAIN, Key::Num6), || Asked::Command(Command::Show(Page::Train)))),
+    },
+    Shortcut {
+        keys: "7",
+        does: "Discover",
+        press: Some((key(PLAIN, Key::Num7), || Asked::Command(Command::Show(Page::Discover)))),
     },
     Shortcut {
         keys: "Ctrl O",

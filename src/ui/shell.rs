@@ -8,6 +8,7 @@ use super::topbar::TopBar;
 use super::views::{Views, welcome};
 use super::widgets::{export, state};
 use super::{statusbar, theme};
+use crate::session::discover::DiscoverTab;
 use crate::session::export::Exported;
 use crate::session::masking::LabTab;
 use crate::session::{Command, Page, Session};
@@ -77,6 +78,7 @@ fn is_about_specimens(session: &Session) -> bool {
     match session.page {
         Page::Train => false,
         Page::Masking => matches!(session.lab.tab, LabTab::Reconstruct | LabTab::Maps),
+        Page::Discover => session.discovering.tab != DiscoverTab::Trust,
         Page::Dataset | Page::Atlas | Page::Classify | Page::Clusters => true,
     }
 }

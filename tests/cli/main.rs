@@ -4,6 +4,7 @@
 
 mod cache;
 mod contract;
+mod discover;
 mod interrupt;
 mod lab;
 mod session;

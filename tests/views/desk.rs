@@ -26,6 +26,11 @@ pub(crate) fn genus_of(row: usize) -> usize {
     row % GENERA.len()
 }
 
+/// Which of the two species of its genus a specimen is of.
+pub(crate) fn species_of(row: usize) -> usize {
+    row / GENERA.len() % 2
+}
+
 fn barcode(row: usize) -> Vec<u8> {
     b"ACGT".repeat(row % 40 + 2)
 }
@@ -93,6 +98,29 @@ impl Desk {
         let mut builder = DatasetBuilder::new("nameless", Vec::new());
         for row in 0..9 {
             builder.push(Record { id: format!("x{row}"), sequence: barcode(row), ..Record::default() });
+        }
+        let mut desk = Self { specimens: Arc::new(builder.finish()), ..Self::empty(answered) };
+        desk.tell(Input::Command(Command::OpenDemo));
+        desk
+    }
+
+    /// A session in which the specimens have species, too: two in each genus. Every eleventh has neither.
+    pub(crate) fn with_species(answered: Answered) -> Self {
+        let plain = specimens();
+        let mut builder = DatasetBuilder::new("with species", Vec::new());
+        for row in 0..plain.len() {
+            let genus = plain.label(row, Field::Genus);
+            let species = genus.map(|genus| format!("{genus} species{}", species_of(row)));
+            let genus = genus.map(str::to_owned);
+            builder.push(Record {
+                id: plain.id(row).to_owned(),
+                sequence: plain.sequence(row).to_vec(),
+                labels: [(Field::Genus, genus), (Field::Species, species)]
+                    .into_iter()
+                    .filter_map(|(field, name)| Some((field, name?)))
+                    .collect(),
+                ..Record::default()
+            });
         }
         let mut desk = Self { specimens: Arc::new(builder.finish()), ..Self::empty(answered) };
         desk.tell(Input::Command(Command::OpenDemo));

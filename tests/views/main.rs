@@ -5,6 +5,8 @@
 
 mod atlas;
 mod desk;
+mod discover;
+mod discover_results;
 mod lab;
 mod lab_results;
 mod pictures;

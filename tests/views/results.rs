@@ -1,6 +1,7 @@
 //! What jobs might deliver of the invented specimens.
 
 use crate::desk::{GENERA, SPECIMENS, genus_of, places};
+use crate::discover_results;
 use crate::lab_results;
 use barcodescope::analysis::agreement::agreement;
 use barcodescope::analysis::concordance::concordance;
@@ -86,6 +87,7 @@ pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
         Task::Estimate(_) => Output::Estimated(Arc::new(vec![estimate()])),
         Task::Discard { .. } => Output::Discarded(true),
         Task::Lab(task) => Output::Lab(lab_results::result_of(task)),
+        Task::Discover(task) => Output::Discovered(Arc::new(discover_results::result_of(task))),
     }
 }
 

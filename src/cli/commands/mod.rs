@@ -3,6 +3,7 @@
 mod analyse;
 mod check;
 mod compare;
+mod discover;
 mod embed;
 mod evaluate;
 mod masking;
@@ -27,6 +28,7 @@ pub(super) fn run(command: Command, common: &Common, watch: &Watch) -> Result<u8
         Command::Classify(arguments) => analyse::classify(&arguments, common, watch)?,
         Command::Cluster(arguments) => analyse::cluster(&arguments, common, watch)?,
         Command::Project(arguments) => analyse::project(&arguments, common, watch)?,
+        Command::Discover(arguments) => discover::run(&arguments, common, watch)?,
         Command::Evaluate(arguments) => evaluate::evaluate(&arguments, common, watch)?,
         Command::Masking(arguments) => masking::run(&arguments, common, watch)?,
         Command::Reconstruct(arguments) => reconstruct::run(&arguments, common, watch)?,

@@ -5,6 +5,7 @@ pub mod classify;
 pub mod clusters;
 pub mod confusion;
 pub mod dataset;
+pub mod discover;
 pub mod masking;
 mod recommendation;
 pub mod train;
@@ -27,6 +28,7 @@ pub struct Views {
     clusters: clusters::ClustersView,
     masking: masking::MaskingView,
     train: train::TrainView,
+    discover: discover::DiscoverView,
 }
 
 impl Views {
@@ -40,6 +42,7 @@ impl Views {
             Page::Clusters => self.clusters.show(ui, scope),
             Page::Masking => self.masking.show(ui, scope),
             Page::Train => self.train.show(ui, scope),
+            Page::Discover => self.discover.show(ui, scope),
         }
     }
 }

@@ -39,6 +39,11 @@ pub struct TableAnswer {
     pub chosen: Option<(usize, Modifiers)>,
 }
 
+/// Height of a table that shows all its rows, with the header.
+pub fn whole_height(ui: &Ui, rows: usize) -> f32 {
+    theme::CONTROL + rows as f32 * theme::ROW + (rows + 2) as f32 * ui.spacing().item_spacing.y
+}
+
 /// A table of `rows` rows.
 pub struct Table<'a> {
     /// Tells the tables of a view apart.

@@ -3,7 +3,9 @@
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::{Field, LabelColumn};
 use crate::pipeline::colour::{Shade, palette, ramp};
+use crate::pipeline::discover::Decision;
 use crate::session::columns::{ColumnKey, Values};
+use crate::session::discover::share_of_darkness;
 use egui::Color32;
 
 /// A column with fewer different numbers than this is one of names: years, traps, sexes.
@@ -26,6 +28,9 @@ impl Palette {
         if let (ColumnKey::Other(_), Some(numbers)) = (values.column, numbers(labels)) {
             return Self::of_numbers(&numbers);
         }
+        if let Some(colours) = of_discovery(values) {
+            return Self { colours, range: None };
+        }
         let broader: Vec<&LabelColumn> = ranks_above(values.column, named_at)
             .map(|rank| dataset.labels(rank))
             .filter(|column| column.distinct() > 0)
@@ -42,6 +47,20 @@ impl Palette {
     }
 }
 
+/// Colours that mean something of themselves: what is known and what is new, and how dark a neighbourhood is.
+fn of_discovery(values: &Values) -> Option<Vec<Color32>> {
+    let colour = |name: &String| match values.column {
+        ColumnKey::Decision => Decision::ALL
+            .into_iter()
+            .find(|decision| decision.title() == name)
+            .map(|decision| opaque(decision.colour())),
+        // Dark is what nobody named; without the ends of viridis, which are hardly seen on white and on black.
+        ColumnKey::Darkness => share_of_darkness(name).map(|share| opaque(ramp(0.95 - 0.75 * share))),
+        _ => None,
+    };
+    values.labels.names().iter().map(colour).collect::<Option<Vec<Color32>>>().filter(|colours| !colours.is_empty())
+}
+
 fn opaque([red, green, blue]: [u8; 3]) -> Color32 {
     Color32::from_rgb(red, green, blue)
 }
@@ -52,7 +71,9 @@ fn ranks_above(column: ColumnKey, named_at: Option<Field>) -> impl Iterator<Item
         ColumnKey::Field(field) if field.is_rank() => Some(field),
         ColumnKey::Field(Field::Bin) | ColumnKey::Cluster => Some(Field::Bin),
         ColumnKey::Predicted => named_at,
-        ColumnKey::Field(_) | ColumnKey::Other(_) | ColumnKey::Flags => None,
+        ColumnKey::Field(_) | ColumnKey::Other(_) | ColumnKey::Flags | ColumnKey::Decision | ColumnKey::Darkness => {
+            None
+        }
     };
     Field::RANKS.into_iter().filter(move |&rank| limit.is_some_and(|limit| rank < limit))
 }

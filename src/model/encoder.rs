@@ -275,8 +275,7 @@ mod tests {
             })
             .into();
         let batch: Vec<Given> = batch.iter().map(Given::whole).collect();
-        for (layers, width, causal) in
-            [(Layers::Last, 256, false), (Layers::All, 1280, false), (Layers::All, 1280, true)]
+        for (layers, width, causal) in [(Layers::Last, 256, false), (Layers::All, 768, false), (Layers::All, 768, true)]
         {
             let embed = |dtype| {
                 let mut vectors = vec![0.0f32; batch.len() * width];

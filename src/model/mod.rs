@@ -72,7 +72,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// The starter model that is compiled into the program.
+    /// The model that is compiled into the program.
     ///
     /// # Errors
     /// [`ModelError::Run`] where the device refuses.

@@ -108,9 +108,9 @@ mod tests {
     #[test]
     fn a_model_beside_itself_changes_nothing_and_beside_another_something() {
         let dataset = simulated_dataset(&SimulationSettings { specimens: 80, seed: Seed(1) }, &Silent).unwrap();
-        let starter = Model::bundled(&DeviceChoice::Cpu).unwrap();
+        let bundled = Model::bundled(&DeviceChoice::Cpu).unwrap();
         let read = |model: &Model| embed(&dataset, None, model, &EmbedSettings::default(), None, &Silent).unwrap();
-        let (ours, other) = (read(&starter), read(&starter.random_like(Seed(1)).unwrap()));
+        let (ours, other) = (read(&bundled), read(&bundled.random_like(Seed(1)).unwrap()));
         let settings = ProjectSettings { method: ProjectMethod::Pca, ..ProjectSettings::default() };
         let pair = |a, b| map_pair(&dataset, [a, b], DEFAULT_NEIGHBOURS, &settings, &Silent).unwrap();
         let same = pair(&ours, &ours);

@@ -24,16 +24,16 @@ pub struct DiscoverArguments {
     #[arg(long = "query-split", value_name = "S,…", value_delimiter = ',')]
     pub query_splits: Vec<String>,
     /// Of which ranks taxa are held out at random: genus, species
-    #[arg(long, value_name = "RANK,…", value_delimiter = ',', requires = "files", default_value = "genus,species")]
+    #[arg(long, value_name = "RANK,…", value_delimiter = ',', conflicts_with = "reference", default_value = "genus,species")]
     pub hold_out: Vec<HeldRank>,
     /// Share of the taxa of each rank to hold out
-    #[arg(long, value_name = "X", requires = "files", default_value_t = HoldOutSettings::default().share)]
+    #[arg(long, value_name = "X", conflicts_with = "reference", default_value_t = HoldOutSettings::default().share)]
     pub share: f64,
     /// Genera and species to hold out instead of random ones
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "files")]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with = "reference")]
     pub taxa: Vec<String>,
     /// Share of the specimens of every other species to put among the queries
-    #[arg(long, value_name = "X", requires = "files", default_value_t = HoldOutSettings::default().known)]
+    #[arg(long, value_name = "X", conflicts_with = "reference", default_value_t = HoldOutSettings::default().known)]
     pub known: f64,
     /// Share of false entries that each list may hold on average
     #[arg(long, value_name = "X", default_value_t = DiscoverSettings::default().fdr)]

@@ -130,10 +130,10 @@ impl Checkpoint {
 
     /// The model that is compiled into the program; see `models/MODELS.md`.
     pub fn bundled() -> Self {
-        const WEIGHTS: &[u8] = include_bytes!("../../../models/starter_mae.safetensors");
-        const SETTINGS: &str = include_str!("../../../models/starter_mae.json");
-        const SEEN: &[u8] = include_bytes!("../../../models/starter_mae.seen");
-        let mut checkpoint = Self::from_bytes("starter_mae.safetensors", WEIGHTS, Some(SETTINGS), None)
+        const WEIGHTS: &[u8] = include_bytes!("../../../models/relatives_mae.safetensors");
+        const SETTINGS: &str = include_str!("../../../models/relatives_mae.json");
+        const SEEN: &[u8] = include_bytes!("../../../models/pretrain_and_train.seen");
+        let mut checkpoint = Self::from_bytes("relatives_mae.safetensors", WEIGHTS, Some(SETTINGS), None)
             .expect("the bundled model is read by the tests");
         checkpoint.seen = Some(Arc::new(SeenBarcodes::from_bytes(SEEN).expect("the record is read by the tests")));
         checkpoint

@@ -114,11 +114,11 @@ mod tests {
     #[test]
     fn every_model_and_baseline_has_the_numbers_of_its_own_benchmark() {
         let dataset = survey(true, 0);
-        let starter = Model::bundled(&DeviceChoice::Cpu).unwrap();
+        let bundled = Model::bundled(&DeviceChoice::Cpu).unwrap();
         let settings = EvaluateSettings::default();
-        let found = compare(&dataset, std::slice::from_ref(&starter), &settings, None, &Silent).unwrap();
+        let found = compare(&dataset, std::slice::from_ref(&bundled), &settings, None, &Silent).unwrap();
         let rows = found.rows;
-        let mut expected = evaluate(&dataset, &starter, &settings, None, &Silent).unwrap().results;
+        let mut expected = evaluate(&dataset, &bundled, &settings, None, &Silent).unwrap().results;
         expected.retain(|row| row.method != Method::Both);
         assert_eq!(rows.len(), expected.len());
         for row in &rows {
@@ -129,7 +129,7 @@ mod tests {
         }
         assert!(compare(&dataset, &[], &settings, None, &Silent).is_err());
         assert!(found.splits.contains("of the file") && found.provenance.setting("models").is_some());
-        // the starter's file tells, and these specimens are invented
+        // the bundled model's record tells, and these specimens are invented
         let known: Vec<(&str, usize, usize)> =
             found.trained_on.iter().map(|(_, known)| (known.split, known.queries, known.trained_on)).collect();
         assert_eq!(known, [("test", 10, 0), ("test_unseen", 20, 0)]);
@@ -137,9 +137,9 @@ mod tests {
 
     #[test]
     fn a_file_without_splits_is_compared_by_drawn_ones() {
-        let starter = Model::bundled(&DeviceChoice::Cpu).unwrap();
+        let bundled = Model::bundled(&DeviceChoice::Cpu).unwrap();
         let settings = EvaluateSettings::default();
-        let found = compare(&survey(false, 0), &[starter], &settings, None, &Silent).unwrap();
+        let found = compare(&survey(false, 0), &[bundled], &settings, None, &Silent).unwrap();
         assert!(found.splits.contains("drawn by the seed"), "{}", found.splits);
         let open = |row: &&ComparisonRow| (row.found.task, row.found.metric) == ("open_world", "accuracy");
         assert_eq!(found.rows.iter().filter(open).map(|row| row.found.n).collect::<Vec<_>>(), [12; 4]);

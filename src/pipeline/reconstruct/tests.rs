@@ -108,7 +108,7 @@ fn positions_count_what_was_masked_there() {
 }
 
 #[test]
-fn the_starter_guesses_far_better_than_chance() {
+fn the_bundled_model_guesses_far_better_than_chance() {
     let model = Model::bundled(&DeviceChoice::Cpu).unwrap();
     let data = dataset(&[FrameProfile::bundled().consensus().to_vec()]);
     let found = reconstruct(&data, &[0], &model, &ReconstructSettings::default(), &Silent).unwrap();

@@ -116,7 +116,7 @@ fn preset(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 fn preset_hint(preset: Preset) -> &'static str {
     match preset {
-        Preset::Laptop => "The size of the bundled model; becomes good in hours",
+        Preset::Laptop => "Width 256, 4 + 2 layers; becomes good in hours",
         Preset::Tiny => "A small model that learns something within minutes",
         Preset::BarcodeMae666 => "The published size; meant for a graphics card",
     }

@@ -90,7 +90,7 @@ fn registered_copies_that_start_elsewhere_read_almost_alike() {
         a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt()
     };
     let (with, without) = (likeness(true), likeness(false));
-    assert!(with > 0.99 && with > without, "{with} registered, {without} not");
+    assert!(with > 0.95 && 1.0 - with < (1.0 - without) / 10.0, "{with} registered, {without} not");
 }
 
 #[test]

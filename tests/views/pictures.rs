@@ -5,6 +5,8 @@
 
 use crate::desk::{Desk, builder, everything};
 use crate::results::MISNAMED;
+use barcodescope::pipeline::discover::{Division, HoldOutSettings};
+use barcodescope::session::discover::DiscoverCommand;
 use barcodescope::session::masking::{LabCommand, LabTab, LabWork};
 use barcodescope::session::{Command, Input, Page};
 use egui::{Theme, Vec2};
@@ -105,4 +107,17 @@ fn two_maps() {
 #[test]
 fn train() {
     compare("train", || ready(Page::Train));
+}
+
+#[test]
+fn discover() {
+    compare("discover", || {
+        let mut desk = Desk::with_species(everything);
+        for command in [DiscoverCommand::Divide(Division::HeldOut(HoldOutSettings::default())), DiscoverCommand::Start]
+        {
+            desk.tell(Input::Command(Command::Discover(command)));
+        }
+        desk.tell(Input::Command(Command::Show(Page::Discover)));
+        desk
+    });
 }

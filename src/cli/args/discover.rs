@@ -24,7 +24,13 @@ pub struct DiscoverArguments {
     #[arg(long = "query-split", value_name = "S,…", value_delimiter = ',')]
     pub query_splits: Vec<String>,
     /// Of which ranks taxa are held out at random: genus, species
-    #[arg(long, value_name = "RANK,…", value_delimiter = ',', conflicts_with = "reference", default_value = "genus,species")]
+    #[arg(
+        long,
+        value_name = "RANK,…",
+        value_delimiter = ',',
+        conflicts_with = "reference",
+        default_value = "genus,species"
+    )]
     pub hold_out: Vec<HeldRank>,
     /// Share of the taxa of each rank to hold out
     #[arg(long, value_name = "X", conflicts_with = "reference", default_value_t = HoldOutSettings::default().share)]

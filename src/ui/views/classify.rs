@@ -270,8 +270,8 @@ fn trained_on(ui: &mut Ui, names: &Classification) {
 /// The model beside the baselines.
 fn comparison(ui: &mut Ui, scope: &mut Scope<'_>) {
     let tokens = theme::tokens(ui);
-    let gap = if ui.available_width() < theme::WIDE_VIEW { theme::GAP } else { theme::GROUP_GAP };
-    Grid::new("comparison").num_columns(7).spacing([gap, theme::GRID]).show(ui, |ui| {
+    let gap = if ui.available_width() < theme::WIDE_VIEW { 1.5 * theme::GRID } else { theme::GROUP_GAP };
+    Grid::new("comparison").num_columns(7).spacing([gap, theme::GRID]).min_row_height(0.0).show(ui, |ui| {
         ui.spacing_mut().interact_size.y = 0.0;
         for (title, hint) in [
             ("Names by", "How the nearest specimen is found; click one to show its names everywhere"),

@@ -115,12 +115,10 @@ impl Decisions {
             let all = format!("All ({})", words::count(found.discovery.findings.len()));
             ui.selectable_value(&mut self.only, None, all);
             for (decision, count) in Decision::ALL.into_iter().zip(derived.counts) {
-                ui.horizontal(|ui| {
-                    ui.spacing_mut().item_spacing.x = theme::GRID;
-                    swatch(ui, colour(decision));
-                    let name = format!("{} ({})", words::capitalised(decision.title()), words::count(count));
-                    ui.selectable_value(&mut self.only, Some(decision), name).on_hover_text(decision.because());
-                });
+                // Laid out one by one: a row within a row would not wrap.
+                swatch(ui, colour(decision));
+                let name = format!("{} ({})", words::capitalised(decision.title()), words::count(count));
+                ui.selectable_value(&mut self.only, Some(decision), name).on_hover_text(decision.because());
             }
             if let Some(only) = self.only
                 && ui.link("Select them").clicked()

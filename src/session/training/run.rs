@@ -116,7 +116,7 @@ impl Run {
 
     /// What somebody should know about its course.
     pub fn warnings(&self) -> Vec<Warning> {
-        Warning::of(&self.reports, &self.validations, self.best)
+        Warning::of(&self.reports, &self.validations, self.best, &self.genus)
     }
 
     pub(super) fn take(&mut self, news: TrainNews) {

@@ -1,5 +1,6 @@
 //! What somebody should know about the course of a run.
 
+use crate::pipeline::train::GenusAccuracy;
 use crate::train::{Report, Validation};
 
 /// Reports whose mean is taken, so that one odd batch is no warning.
@@ -22,17 +23,26 @@ pub enum Warning {
     LearnsByHeart,
     /// The loss has not fallen for long.
     NoImprovement,
+    /// Fewer specimens of the sample find their genus nearest than with random weights, by more than the intervals.
+    WorseThanUntrained,
 }
 
 impl Warning {
-    /// The warnings that a course gives, from its reports and validations, the earliest first, and the best validation.
-    pub(super) fn of(reports: &[Report], validations: &[Validation], best: Option<Validation>) -> Vec<Self> {
+    /// The warnings that a course gives, from its reports and validations, the earliest first, the best validation, and how many of
+    /// the sample found their genus nearest, by steps, the untrained model first.
+    pub(super) fn of(
+        reports: &[Report],
+        validations: &[Validation],
+        best: Option<Validation>,
+        genus: &[(u64, GenusAccuracy)],
+    ) -> Vec<Self> {
         let is_diverging = is_diverging(reports).then_some(Self::Diverging);
         let is_stalled = match best {
             Some(best) => stalled(reports, validations, best),
             None => has_not_fallen(reports).then_some(Self::NoImprovement),
         };
-        is_diverging.into_iter().chain(is_stalled).collect()
+        let is_worse = is_worse_than_untrained(genus).then_some(Self::WorseThanUntrained);
+        is_diverging.into_iter().chain(is_stalled).chain(is_worse).collect()
     }
 
     /// What is wrong, and what may help.
@@ -44,6 +54,10 @@ impl Warning {
                  state is kept; more barcodes, a smaller model or dropout help."
             }
             Self::NoImprovement => "No improvement for some time: the model may have learned what it can.",
+            Self::WorseThanUntrained => {
+                "Fewer specimens find their genus nearest than with random weights. Guessing hidden k-mers alone often does that, above \
+                 all at first: train longer, on more barcodes, or with a contrast (see \"Two views of a barcode\")."
+            }
         }
     }
 }
@@ -52,6 +66,11 @@ fn is_diverging(reports: &[Report]) -> bool {
     let lowest = reports.iter().map(|report| report.loss).fold(f64::INFINITY, f64::min);
     let recent = mean(last(reports, RECENT).iter().map(|report| report.loss));
     recent.is_some_and(|recent| recent.is_nan() || recent > DIVERGING * lowest)
+}
+
+fn is_worse_than_untrained(genus: &[(u64, GenusAccuracy)]) -> bool {
+    let [(_, untrained), .., (_, now)] = genus else { return false };
+    now.ci95[1] < untrained.ci95[0]
 }
 
 /// What it means that validation has not improved for long.
@@ -114,7 +133,7 @@ mod tests {
             |(index, &loss): (usize, &f64)| Validation { step: 10 * (index as u64 + 1), loss, accuracy: 0.0 };
         let validations: Vec<Validation> = set_aside.iter().enumerate().map(validation).collect();
         let best = validations.iter().copied().min_by(|a, b| a.loss.total_cmp(&b.loss));
-        Warning::of(&reports(losses), &validations, best)
+        Warning::of(&reports(losses), &validations, best, &[])
     }
 
     #[test]
@@ -148,5 +167,19 @@ mod tests {
         let stays = [5.0; 2 * LONG];
         assert_eq!(warnings(&stays, &[]), [Warning::NoImprovement], "without validations, by its own course");
         assert!(warnings(&stays[1..], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_model_that_knows_less_than_an_untrained_one_is_warned_of() {
+        let of = |shares: &[f64]| {
+            let reading = |(index, &accuracy): (usize, &f64)| {
+                (index as u64, GenusAccuracy { accuracy, ci95: [accuracy - 0.05, accuracy + 0.05], n: 100 })
+            };
+            Warning::of(&[], &[], None, &shares.iter().enumerate().map(reading).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[0.8, 0.6]), [Warning::WorseThanUntrained]);
+        assert_eq!(of(&[0.8, 0.9, 0.6]), [Warning::WorseThanUntrained]);
+        assert!(of(&[0.8, 0.6, 0.75]).is_empty(), "the intervals meet again");
+        assert!(of(&[0.2]).is_empty() && of(&[]).is_empty(), "nothing to compare with");
     }
 }

@@ -10,7 +10,7 @@ use crate::session::selection::Rows;
 use crate::ui::scope::Scope;
 use crate::ui::widgets::bars::swatch;
 use crate::ui::widgets::table::{Table, TableColumn};
-use crate::ui::{theme, words};
+use crate::ui::words;
 use egui::{Modifiers, Ui};
 use std::cmp::Ordering;
 use std::sync::Arc;

@@ -1,9 +1,11 @@
 //! What can be said on the command line. The doc comments are the help text.
 
+mod audit;
 mod discover;
 mod lab;
 mod session;
 
+pub(super) use audit::AuditArguments;
 pub(super) use discover::DiscoverArguments;
 pub(super) use lab::{CompareArguments, MaskingArguments, ReconstructArguments};
 pub(super) use session::{CreateArguments, SessionCommand};
@@ -138,6 +140,8 @@ pub enum Command {
     Cluster(ClusterArguments),
     /// Lay specimens out on a map
     Project(ProjectArguments),
+    /// Find labels that do not fit their barcodes, say why, and grade species and BINs
+    Audit(AuditArguments),
     /// Find specimens of species and genera that a labelled reference lacks
     Discover(Box<DiscoverArguments>),
     /// Measure model and baselines on a benchmark file with splits

@@ -87,6 +87,8 @@ fn add_result(text: &mut String, result: &Provenance) {
         "Specimens were named by their nearest neighbours"
     } else if result.setting("novelty score").is_some() {
         "Specimens of unknown taxa were sought by conformal p-values and the Benjamini-Hochberg procedure"
+    } else if result.setting("audit by").is_some() {
+        "Labels were compared with barcodes and BINs by written rules"
     } else {
         "Further settings"
     };
@@ -122,7 +124,14 @@ fn citations(results: &[&Provenance]) -> Vec<String> {
              PAKDD 2013, LNCS 7819: 160-172.",
         );
     }
-    if has("compared with", "bin") {
+    let is_audit = results.iter().any(|result| result.setting("audit by").is_some());
+    if is_audit {
+        add(
+            "Fontes J. T., Vieira P. E., Ekrem T., Soares P., Costa F. O. (2021) BAGS: an automated Barcode, Audit & Grade System for DNA \
+             barcode reference libraries. Molecular Ecology Resources 21: 573-583.",
+        );
+    }
+    if is_audit || has("compared with", "bin") {
         add(
             "Ratnasingham S., Hebert P. D. N. (2013) A DNA-based registry for all animal species: the Barcode Index Number (BIN) \
              system. PLoS ONE 8: e66213.",

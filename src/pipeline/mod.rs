@@ -1,5 +1,6 @@
 //! The use cases. The window and the command line are two readers of what these functions do.
 
+pub mod audit;
 pub mod cache;
 pub mod check;
 pub mod classify;

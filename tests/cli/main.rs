@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
 
+mod audit;
 mod cache;
 mod contract;
 mod discover;

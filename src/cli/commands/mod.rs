@@ -1,6 +1,7 @@
 //! One function per command: settings in, use case, files and JSON out.
 
 mod analyse;
+mod audit;
 mod check;
 mod compare;
 mod discover;
@@ -28,6 +29,7 @@ pub(super) fn run(command: Command, common: &Common, watch: &Watch) -> Result<u8
         Command::Classify(arguments) => analyse::classify(&arguments, common, watch)?,
         Command::Cluster(arguments) => analyse::cluster(&arguments, common, watch)?,
         Command::Project(arguments) => analyse::project(&arguments, common, watch)?,
+        Command::Audit(arguments) => audit::run(&arguments, common, watch)?,
         Command::Discover(arguments) => discover::run(&arguments, common, watch)?,
         Command::Evaluate(arguments) => evaluate::evaluate(&arguments, common, watch)?,
         Command::Masking(arguments) => masking::run(&arguments, common, watch)?,

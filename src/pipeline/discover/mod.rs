@@ -30,6 +30,7 @@ pub use division::{Divided, Division};
 pub use hold_out::{HeldRank, HoldOutSettings, hold_out};
 pub use measures::{CandidateTruth, ControlRow, CoverageCurve, DetectionRow, Listed, Measures, Novelty, Truth};
 pub use picture::{control_curves, coverage_curves};
+pub(super) use quality::breaks_frame;
 pub use quality::{CONFLICT_IDENTITY, Doubt};
 pub use report::{write_discovery, write_report};
 pub use score::NoveltyScore;

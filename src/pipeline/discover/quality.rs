@@ -95,7 +95,7 @@ pub(super) fn doubts_of(
 }
 
 /// Whether a run of inner gaps is not a multiple of three columns long.
-fn breaks_frame(alignment: &Alignment) -> bool {
+pub(in crate::pipeline) fn breaks_frame(alignment: &Alignment) -> bool {
     let inner = &alignment.columns[alignment.inner.clone()];
     let gap_in = |column: &[u8; 2]| column.iter().position(|&letter| letter == b'-');
     inner.chunk_by(|a, b| gap_in(a) == gap_in(b)).any(|run| gap_in(&run[0]).is_some() && run.len() % 3 != 0)

@@ -42,6 +42,9 @@ fn shown(ui: &mut Ui, scope: &mut Scope<'_>, found: &Recommendation) {
         return;
     };
     ui.horizontal_wrapped(|ui| {
+        if scope.session.results.recommendation.job().is_some() {
+            ui.label(RichText::new("Of what was read before; comparing anew:").color(tokens.quiet));
+        }
         ui.label(RichText::new(advice(found, best)).strong());
         if scope.session.results.naming() != best.method && ui.small_button("Show its names").clicked() {
             scope.ask(Command::NameBy(best.method));

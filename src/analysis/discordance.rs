@@ -21,12 +21,30 @@ impl Accord {
     /// Every class, conflicts first.
     pub const ALL: [Self; 3] = [Self::Discordant, Self::Concordant, Self::Singleton];
 
-    /// The name in files and tabs.
+    /// The name in files.
     pub fn key(self) -> &'static str {
         match self {
             Self::Discordant => "discordant",
             Self::Concordant => "concordant",
             Self::Singleton => "singleton",
+        }
+    }
+
+    /// The name of several.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Discordant => "discordant",
+            Self::Concordant => "concordant",
+            Self::Singleton => "singletons",
+        }
+    }
+
+    /// What it means.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Discordant => "two of its specimens differ in a rank that both have",
+            Self::Concordant => "several specimens, none of which differ",
+            Self::Singleton => "one specimen",
         }
     }
 }

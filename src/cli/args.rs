@@ -5,7 +5,7 @@ mod discover;
 mod lab;
 mod session;
 
-pub(super) use audit::AuditArguments;
+pub(super) use audit::{AuditArguments, GapArguments};
 pub(super) use discover::DiscoverArguments;
 pub(super) use lab::{CompareArguments, MaskingArguments, ReconstructArguments};
 pub(super) use session::{CreateArguments, SessionCommand};
@@ -142,6 +142,8 @@ pub enum Command {
     Project(ProjectArguments),
     /// Find labels that do not fit their barcodes, say why, and grade species and BINs
     Audit(AuditArguments),
+    /// Distances within species and between them, and the threshold that tells species apart best
+    Gap(GapArguments),
     /// Find specimens of species and genera that a labelled reference lacks
     Discover(Box<DiscoverArguments>),
     /// Measure model and baselines on a benchmark file with splits

@@ -11,3 +11,4 @@ pub mod seen;
 pub mod simulate;
 pub mod taxonomy;
 pub mod tokens;
+pub mod world;

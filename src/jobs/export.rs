@@ -2,9 +2,11 @@
 
 mod discover;
 mod lab;
+mod review;
 
 pub use discover::{DiscoveryExport, DiscoveryFile};
 pub use lab::LabExport;
+pub use review::{ReviewExport, ReviewFile};
 
 use crate::data::dataset::Dataset;
 use crate::data::frame::FrameCheck;
@@ -89,6 +91,8 @@ pub enum Export {
     Lab(LabExport),
     /// A discovery.
     Discovery(DiscoveryExport),
+    /// Something of a review.
+    Review(ReviewExport),
 }
 
 impl Export {
@@ -121,6 +125,7 @@ impl Export {
             Self::Text(text) => write_text(path, text),
             Self::Lab(result) => result.write(path),
             Self::Discovery(found) => found.write(path),
+            Self::Review(review) => review.write(path),
         }
     }
 }

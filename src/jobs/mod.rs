@@ -11,6 +11,7 @@ mod discover;
 mod error;
 mod export;
 mod lab;
+mod review;
 mod runner;
 mod task;
 mod turns;
@@ -20,8 +21,11 @@ mod work;
 pub use crate::pipeline::opened::Opened;
 pub use discover::{DiscoverTask, Discovered};
 pub use error::{JobError, WorkError};
-pub use export::{Chosen, ColouredMap, DiscoveryExport, DiscoveryFile, Export, LabExport};
+pub use export::{Chosen, ColouredMap, DiscoveryExport, DiscoveryFile, Export, LabExport, ReviewExport, ReviewFile};
 pub use lab::{AlongBarcode, LabOutput, LabTask, MaskedReadings, ModelSource, TwoMaps};
+pub use review::{
+    AuditTask, Change, DossierTask, KeepPlace, KeepTask, Kept, OpenedSession, Recovery, SaveTask, StandingTask,
+};
 pub use runner::{Event, JobId, Kind, Live, Reporter, Runner};
 pub use task::{Against, Closest, ColumnQuestion, Near, Output, Task, TrainNews};
 pub use work::{Workshop, WorkshopOptions};

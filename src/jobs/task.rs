@@ -3,6 +3,7 @@
 use super::discover::{DiscoverTask, Discovered};
 use super::export::Export;
 use super::lab::{LabOutput, LabTask};
+use super::review::{AuditTask, DossierTask, KeepTask, Kept, OpenedSession, Recovery, SaveTask, StandingTask};
 use super::runner::Kind;
 use crate::data::dataset::Dataset;
 use crate::data::frame::FrameCheck;
@@ -10,12 +11,15 @@ use crate::data::import::ColumnMapping;
 use crate::key::ModelId;
 use crate::model::ModelInfo;
 use crate::pipeline::Method;
+use crate::pipeline::audit::Audit;
 use crate::pipeline::classify::{Classification, ClassifySettings};
 use crate::pipeline::cluster::{ClusterSettings, Clustering};
+use crate::pipeline::dossier::Dossier;
 use crate::pipeline::embed::Embedded;
 use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSettings, Projection};
 use crate::pipeline::recommend::{RecommendSettings, Recommendation};
+use crate::pipeline::review::Standing;
 use crate::pipeline::train::{Estimate, RunFacts, SampleReading, TrainOutcome, TrainRequest};
 use crate::seed::Seed;
 use crate::train::{Report, Validation};
@@ -181,6 +185,21 @@ pub enum Task {
     Lab(Box<LabTask>),
     /// Find what is new.
     Discover(Box<DiscoverTask>),
+    /// Judge labels.
+    Audit(Box<AuditTask>),
+    /// Measure labels before and after decisions.
+    Measure(Box<StandingTask>),
+    /// Put together everything about one specimen.
+    Dossier(Box<DossierTask>),
+    /// Keep decisions.
+    Keep(Box<KeepTask>),
+    /// Save a session under a name.
+    SaveSession(Box<SaveTask>),
+    /// Look for decisions that were never saved under a name.
+    FindRecoveries {
+        /// Where they would be.
+        folder: PathBuf,
+    },
     /// Find the specimens nearest to one.
     FindClosest {
         /// The specimens.
@@ -196,8 +215,8 @@ impl Task {
     /// How the job shares the machine.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::FindClosest { .. } => Kind::Light,
-            Self::Export { .. } | Self::Discard { .. } => Kind::Write,
+            Self::FindClosest { .. } | Self::Dossier(_) | Self::Measure(_) | Self::FindRecoveries { .. } => Kind::Light,
+            Self::Export { .. } | Self::Discard { .. } | Self::Keep(_) | Self::SaveSession(_) => Kind::Write,
             Self::Train(_) => Kind::Training,
             Self::Estimate(_) => Kind::Trial,
             Self::Lab(task) => task.kind(),
@@ -225,6 +244,12 @@ impl Task {
             Self::FindClosest { .. } => "Finding nearest specimens".to_owned(),
             Self::Lab(task) => task.name().to_owned(),
             Self::Discover(_) => "Looking for what is new".to_owned(),
+            Self::Audit(_) => "Judging labels".to_owned(),
+            Self::Measure(_) => "Measuring labels".to_owned(),
+            Self::Dossier(_) => "Putting a dossier together".to_owned(),
+            Self::Keep(_) => "Keeping decisions".to_owned(),
+            Self::SaveSession(task) => format!("Saving {}", file_names(std::slice::from_ref(&task.to))),
+            Self::FindRecoveries { .. } => "Looking for unsaved decisions".to_owned(),
         }
     }
 
@@ -288,6 +313,20 @@ pub enum Output {
     Lab(LabOutput),
     /// Of [`Task::Discover`].
     Discovered(Arc<Discovered>),
+    /// Of [`Task::Open`], when it was a session.
+    SessionOpened(Box<OpenedSession>),
+    /// Of [`Task::Audit`].
+    Audited(Arc<Audit>),
+    /// Of [`Task::Measure`]: as read, and in force.
+    Measured(Arc<[Standing; 2]>),
+    /// Of [`Task::Dossier`].
+    Dossier(Arc<Dossier>),
+    /// Of [`Task::Keep`].
+    Kept(Kept),
+    /// Of [`Task::SaveSession`].
+    SessionSaved(Kept),
+    /// Of [`Task::FindRecoveries`].
+    Recoveries(Vec<Recovery>),
 }
 
 /// What a model in training shows.

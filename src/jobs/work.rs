@@ -1,18 +1,18 @@
 //! Does the tasks: the only place where the window's wishes meet the pipeline.
 
-use super::discover;
 use super::error::WorkError;
 use super::runner::Reporter;
 use super::task::{Against, Closest, ColumnQuestion, Near, Output, Task, TrainNews};
+use super::{discover, review};
 use crate::analysis::alignment::Aligner;
-use crate::analysis::kmer::KmerCounts;
+use crate::analysis::kmer::{KmerCounts, KmerShortlist};
 use crate::analysis::knn::{VectorSource, nearest};
 use crate::data::dataset::Dataset;
 use crate::data::frame::{FrameCheck, check_frames};
 use crate::data::import::{ColumnMapping, ImportError, ImportOptions, Role, inspect, load};
 use crate::data::simulate::{SimulationSettings, write_csv};
 use crate::data::taxonomy::Field;
-use crate::key::ModelId;
+use crate::key::{DatasetId, ModelId};
 use crate::model::{DeviceChoice, Model, OpenOptions, Precision};
 use crate::pipeline::cache::Cache;
 use crate::pipeline::classify::{Classification, ClassifySettings, classify, leave_one_out};
@@ -22,6 +22,7 @@ use crate::pipeline::likeness::Reference;
 use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSource, project};
 use crate::pipeline::recommend::recommend;
+use crate::pipeline::scope::EXTENSION;
 use crate::pipeline::train::{RunFacts, SampleReading, TrainObserver, TrainRequest, discard, estimate, train};
 use crate::pipeline::{Method, PipelineError, Side};
 use crate::progress::{Cancelled, Observer, Progress};
@@ -94,6 +95,7 @@ pub struct Workshop {
     options: WorkshopOptions,
     models: Mutex<HashMap<ModelId, Arc<Model>>>,
     comparable: Mutex<Comparable>,
+    shortlist: Mutex<Option<(DatasetId, Arc<KmerShortlist>)>>,
 }
 
 impl Workshop {
@@ -108,6 +110,10 @@ impl Workshop {
     /// Whatever the task's own work says.
     pub fn run(&self, task: Task, observer: &dyn Reporter<Output>) -> Result<Output, WorkError> {
         match task {
+            Task::Open { paths, .. } if paths.iter().any(|path| is_session(path)) => match paths.as_slice() {
+                [session] => Ok(Output::SessionOpened(Box::new(review::open(session, observer)?))),
+                _ => Err("a session is opened alone, without other files".into()),
+            },
             Task::Open { paths, mappings } => open(&paths, &mappings, observer),
             Task::OpenDemo { seed } => open_demo(seed, observer),
             Task::CheckFrames { dataset } => Ok(Output::Frames(Arc::new(check_frames(&dataset, observer)?))),
@@ -150,6 +156,16 @@ impl Workshop {
             Task::FindClosest { dataset, embedded, row } => self.closest(&dataset, embedded, row, observer),
             Task::Lab(task) => Ok(Output::Lab(self.lab(*task, observer)?)),
             Task::Discover(task) => Ok(Output::Discovered(Arc::new(discover::run(&task, observer)?))),
+            Task::Audit(task) => review::judge(&task, observer),
+            Task::Measure(task) => Ok(Output::Measured(Arc::new(review::measure(&task)))),
+            Task::Dossier(task) => {
+                let vectors = self.comparable(&task.embedded, observer)?;
+                let shortlist = self.shortlist(&task.dataset, observer)?;
+                Ok(Output::Dossier(Arc::new(review::put_together(&task, &vectors, &shortlist, observer)?)))
+            }
+            Task::Keep(task) => Ok(Output::Kept(review::keep(&task)?)),
+            Task::SaveSession(task) => Ok(Output::SessionSaved(review::save(&task, observer)?)),
+            Task::FindRecoveries { folder } => Ok(Output::Recoveries(review::find_recoveries(&folder, observer))),
         }
     }
 
@@ -234,6 +250,20 @@ impl Workshop {
         Ok(Output::Closest(Arc::new(Closest { row, by_model, neighbours })))
     }
 
+    /// The barcodes by their 8-mers, kept because every dossier asks for them.
+    fn shortlist(&self, dataset: &Dataset, observer: &dyn Observer) -> Result<Arc<KmerShortlist>, Cancelled> {
+        let mut kept = self.shortlist.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, shortlist)) = &*kept
+            && *of == dataset.key()
+        {
+            return Ok(Arc::clone(shortlist));
+        }
+        let barcodes: Vec<&[u8]> = (0..dataset.unique_len()).map(|unique| dataset.unique_sequence(unique)).collect();
+        let shortlist = Arc::new(KmerShortlist::new(&barcodes, observer)?);
+        *kept = Some((dataset.key(), Arc::clone(&shortlist)));
+        Ok(shortlist)
+    }
+
     fn comparable(&self, embedded: &Arc<Embedded>, observer: &dyn Observer) -> Result<Arc<Array2<f32>>, PipelineError> {
         let mut kept = self.comparable.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, vectors)) = &*kept
@@ -303,6 +333,10 @@ fn sides(dataset: &Dataset, against: Against) -> (Option<Vec<usize>>, Option<Vec
     (Some(training), Some(others))
 }
 
+fn is_session(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(EXTENSION))
+}
+
 /// Reads files. A table of an unknown layout is asked about first, unless its columns were named before.
 fn open(paths: &[PathBuf], mappings: &[(String, ColumnMapping)], observer: &dyn Observer) -> Result<Output, WorkError> {
     let mut named: Option<ColumnMapping> = None;
@@ -326,7 +360,7 @@ fn open(paths: &[PathBuf], mappings: &[(String, ColumnMapping)], observer: &dyn 
     }
     let options = ImportOptions { mapping: named, ..ImportOptions::default() };
     let (dataset, report) = load(paths, &options, observer)?;
-    Ok(Output::Opened(Arc::new(Opened { paths: paths.to_vec(), dataset: Arc::new(dataset), report })))
+    Ok(Output::Opened(Arc::new(Opened { paths: paths.to_vec(), dataset: Arc::new(dataset), reading: options, report })))
 }
 
 /// Both mappings; where they differ, the first one.
@@ -347,9 +381,10 @@ fn open_demo(seed: Seed, observer: &dyn Observer) -> Result<Output, WorkError> {
     write_csv(&SimulationSettings { seed, ..SimulationSettings::default() }, &mut file, observer)?;
     std::io::Write::flush(&mut file)?;
     drop(file);
-    let (dataset, report) = load(&[path], &ImportOptions::default(), observer).map_err(|error| match error {
+    let reading = ImportOptions::default();
+    let (dataset, report) = load(&[path], &reading, observer).map_err(|error| match error {
         ImportError::Cancelled(cancelled) => WorkError::from(cancelled),
         error => error.into(),
     })?;
-    Ok(Output::Opened(Arc::new(Opened { paths: Vec::new(), dataset: Arc::new(dataset), report })))
+    Ok(Output::Opened(Arc::new(Opened { paths: Vec::new(), dataset: Arc::new(dataset), reading, report })))
 }

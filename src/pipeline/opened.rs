@@ -1,7 +1,7 @@
 //! Specimens that are open, with what their reading found.
 
 use crate::data::dataset::Dataset;
-use crate::data::import::ImportReport;
+use crate::data::import::{ImportOptions, ImportReport};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ pub struct Opened {
     pub paths: Vec<PathBuf>,
     /// The specimens.
     pub dataset: Arc<Dataset>,
+    /// How it was read: column mapping, markers, lengths.
+    pub reading: ImportOptions,
     /// What the reader found.
     pub report: ImportReport,
 }

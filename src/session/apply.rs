@@ -8,7 +8,7 @@ use super::stage::{Problem, Stage, StageKey};
 use super::steps::Step;
 use super::{Command, Effect, Input, Page, Session};
 use crate::data::dataset::Dataset;
-use crate::jobs::{ColumnQuestion, Event, JobError, JobId, Opened, Output, Task};
+use crate::jobs::{ColumnQuestion, Event, JobError, JobId, Opened, OpenedSession, Output, Task};
 use crate::pipeline::Method;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub fn apply(session: &mut Session, input: Input) -> Vec<Effect> {
     session.go_on(&mut effects);
     session.look_around(&mut effects);
     session.guess_focus(&mut effects);
+    session.measure_labels(&mut effects);
+    session.put_dossier_together(&mut effects);
     effects
 }
 
@@ -68,6 +70,7 @@ impl Session {
             Command::Train(command) => self.obey_training(command, effects),
             Command::Lab(command) => self.obey_lab(command, effects),
             Command::Discover(command) => self.obey_discover(command, effects),
+            Command::Review(command) => self.obey_review(command, effects),
             Command::Note(message) => self.log.add(Level::Note, "Barcodescope", message, Vec::new()),
         }
     }
@@ -105,6 +108,7 @@ impl Session {
         self.set_steps_aside(effects);
         self.lab.set_aside(effects);
         self.discovering.set_aside(effects);
+        self.reviewing.set_aside(effects);
         self.question = None;
         let job = JobId::next();
         self.data.begin(job, StageKey::of([format!("{task:?}").as_bytes()]));
@@ -202,6 +206,8 @@ impl Session {
             self.lab.end(id, outcome);
         } else if self.discovering.found.job() == Some(id) {
             self.end_discovering(id, outcome);
+        } else if self.reviewing.has_job(id) {
+            self.end_review(id, outcome, effects);
         } else {
             self.end_training(id, outcome, effects);
         }
@@ -215,6 +221,7 @@ impl Session {
             || self.training.has_job(id)
             || self.lab.has_job(id)
             || self.discovering.found.job() == Some(id)
+            || self.reviewing.has_job(id)
     }
 
     fn end_opening(&mut self, id: JobId, outcome: Result<Output, JobError>, effects: &mut Vec<Effect>) {
@@ -222,7 +229,18 @@ impl Session {
             Ok(Output::Opened(opened)) => {
                 self.data.finish(id, Ok(Arc::clone(&opened)));
                 self.start_over(&opened);
+                self.look_for_decisions(effects);
                 self.settings.opened(&opened.paths);
+                effects.push(Effect::SaveSettings);
+            }
+            Ok(Output::SessionOpened(found)) => {
+                let OpenedSession { opened, kept, results } = *found;
+                self.data.finish(id, Ok(Arc::clone(&opened)));
+                self.start_over(&opened);
+                let path = kept.file.as_ref().map(|file| file.path().to_owned());
+                self.take_session(kept, results);
+                self.count_flags(&opened.dataset);
+                self.settings.opened(&path.into_iter().collect::<Vec<_>>());
                 effects.push(Effect::SaveSettings);
             }
             Ok(Output::ColumnsUnknown(question)) => {
@@ -241,6 +259,7 @@ impl Session {
         self.results.start_over();
         self.lab.start_over();
         self.discovering.start_over();
+        self.reviewing.start_over();
         self.selection.reset();
         self.closest = Stage::Empty;
         self.training.estimate = Stage::Empty;

@@ -4,6 +4,7 @@ use super::columns::ColumnKey;
 use super::discover::DiscoverCommand;
 use super::export::Exported;
 use super::masking::LabCommand;
+use super::review::ReviewCommand;
 use super::search::Taxon;
 use super::selection::{Mode, Rows};
 use super::settings::Shade;
@@ -32,6 +33,8 @@ pub enum Page {
     Clusters,
     /// Reading barcodes with k-mers masked.
     Masking,
+    /// Which labels are wrong.
+    Review,
     /// What is new.
     Discover,
     /// Models in training.
@@ -40,8 +43,16 @@ pub enum Page {
 
 impl Page {
     /// Every page, in the order of the navigation.
-    pub const ALL: [Self; 7] =
-        [Self::Dataset, Self::Atlas, Self::Classify, Self::Clusters, Self::Masking, Self::Train, Self::Discover];
+    pub const ALL: [Self; 8] = [
+        Self::Dataset,
+        Self::Atlas,
+        Self::Classify,
+        Self::Clusters,
+        Self::Review,
+        Self::Discover,
+        Self::Masking,
+        Self::Train,
+    ];
 
     /// Its name in the navigation.
     pub fn title(self) -> &'static str {
@@ -51,6 +62,7 @@ impl Page {
             Self::Classify => "Classify",
             Self::Clusters => "Clusters",
             Self::Masking => "Masking",
+            Self::Review => "Review",
             Self::Discover => "Discover",
             Self::Train => "Train",
         }
@@ -120,6 +132,8 @@ pub enum Command {
     Train(TrainCommand),
     /// Of the masking lab.
     Lab(LabCommand),
+    /// Of the page Review.
+    Review(ReviewCommand),
     /// Of the page Discover.
     Discover(DiscoverCommand),
     /// Write something into the log.

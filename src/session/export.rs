@@ -3,14 +3,14 @@
 use super::Session;
 use super::confusion::{Confusion, Slot};
 use super::results::cluster_name;
-use crate::jobs::{Chosen, ColouredMap, DiscoveryExport, Export, LabExport};
+use crate::jobs::{Chosen, ColouredMap, DiscoveryExport, Export, LabExport, ReviewExport};
 use crate::pipeline::Method;
 use crate::pipeline::methods::methods_paragraph;
 use crate::pipeline::provenance::Provenance;
 use crate::session::columns::ColumnKey;
 use std::sync::Arc;
 
-pub use crate::jobs::DiscoveryFile;
+pub use crate::jobs::{DiscoveryFile, ReviewFile};
 
 /// Something that can be exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,6 +45,8 @@ pub enum Exported {
     Lab(LabExported),
     /// A file of what was discovered.
     Discovery(DiscoveryFile),
+    /// A file of the review.
+    Review(ReviewFile),
 }
 
 /// A result of the masking lab that can be exported.
@@ -112,6 +114,7 @@ impl Exported {
             Self::Methods => "Methods paragraph…",
             Self::Lab(what) => what.names().0,
             Self::Discovery(file) => file.names().0,
+            Self::Review(file) => file.names().0,
         }
     }
 
@@ -132,6 +135,7 @@ impl Exported {
             Self::Methods => "methods",
             Self::Lab(what) => what.names().1,
             Self::Discovery(file) => file.names().1,
+            Self::Review(file) => file.names().1,
         }
     }
 
@@ -145,6 +149,7 @@ impl Exported {
             Self::Methods => &["txt"],
             Self::Lab(what) if what.is_picture() => PICTURE,
             Self::Discovery(file) => file.endings(),
+            Self::Review(file) => file.endings(),
             _ => TABLE,
         }
     }
@@ -202,6 +207,14 @@ impl Session {
                 let map = self.results.map().cloned();
                 Export::Discovery(DiscoveryExport { file, dataset, found, map })
             }
+            Exported::Review(file) => {
+                let audit = self.reviewing.audited.shown().cloned();
+                let entries = Arc::clone(self.reviewing.entries());
+                let dossier = self.reviewing.dossier.shown();
+                let dossier = dossier.map(|dossier| (Arc::clone(dossier), self.opinions(dossier.row)));
+                let map = self.results.map().cloned();
+                Export::Review(ReviewExport { file, dataset, audit, entries, dossier, map })
+            }
         })
     }
 
@@ -234,6 +247,10 @@ impl Session {
             Exported::SelectedFasta | Exported::SelectedTable => !self.selection.rows().is_empty(),
             Exported::Embeddings => self.results.embedding.shown().is_some(),
             Exported::Lab(what) => self.export_of_lab(what).is_some(),
+            Exported::Review(ReviewFile::Dossier) => self.reviewing.dossier.shown().is_some(),
+            Exported::Review(file) => {
+                self.dataset().is_some() && (!file.needs_audit() || self.reviewing.audited.shown().is_some())
+            }
             Exported::Discovery(file) => {
                 let found = self.discovering.found.shown();
                 found.is_some_and(|found| file != DiscoveryFile::Measures || found.discovery.measures.is_some())

@@ -14,6 +14,7 @@ pub mod look;
 pub mod masking;
 pub mod overview;
 pub mod results;
+pub mod review;
 pub mod search;
 pub mod selection;
 pub mod settings;
@@ -43,6 +44,7 @@ use look::Look;
 use masking::Lab;
 use overview::Overview;
 use results::Results;
+use review::Reviewing;
 use selection::Selection;
 use settings::Settings;
 use stage::{Problem, Stage};
@@ -114,6 +116,8 @@ pub struct Session {
     pub lab: Lab,
     /// What is new in the open file.
     pub discovering: Discovering,
+    /// Suspicious labels, and what was decided about them.
+    pub reviewing: Reviewing,
     /// Files that are being written.
     pub saving: Vec<JobId>,
     /// What the last export came to: a file, or what went wrong. Shown until it is put away.
@@ -192,13 +196,14 @@ impl Session {
     /// The job that the window tells of: opening a file, a step, or work that somebody asked for; that of the page that is shown first.
     pub fn job(&self) -> Option<JobId> {
         let step = || self.results.stage(self.running()?).job();
-        let (lab, discovering) = (self.lab.job(), self.discovering.found.job());
+        let (lab, discovering, auditing) = (self.lab.job(), self.discovering.found.job(), self.reviewing.audited.job());
         let looked_at = match self.page {
             Page::Masking => lab,
             Page::Discover => discovering,
+            Page::Review => auditing,
             _ => None,
         };
-        self.data.job().or(looked_at).or_else(step).or(lab).or(discovering)
+        self.data.job().or(looked_at).or_else(step).or(lab).or(discovering).or(auditing)
     }
 
     /// The step that is running.

@@ -14,6 +14,7 @@ use crate::pipeline::cluster::Clustering;
 use crate::pipeline::embed::Embedded;
 use crate::pipeline::project::Projection;
 use crate::pipeline::recommend::Recommendation;
+use crate::pipeline::scope::{KeptResult, ResultName, ResultValue};
 use std::sync::Arc;
 
 /// What the steps made.
@@ -45,6 +46,11 @@ pub struct Results {
 
 fn slot(method: Method) -> usize {
     Method::ALL.iter().position(|&known| known == method).expect("every method is listed")
+}
+
+fn kept<T>(name: ResultName, stage: &Stage<T>, value: fn(Arc<T>) -> ResultValue) -> Option<KeptResult> {
+    let made = stage.ready()?;
+    Some(KeptResult { name, key: made.key.content(), value: value(Arc::clone(&made.value)) })
 }
 
 /// What can be done with a stage whatever it holds.
@@ -103,6 +109,43 @@ impl Results {
             device_note: std::mem::take(&mut self.device_note),
             ..Self::default()
         };
+    }
+
+    /// The results that a session file keeps; embeddings are kept elsewhere, by content.
+    pub(super) fn to_keep(&self) -> Vec<KeptResult> {
+        let map = |name, stage: &Stage<Projection>| kept(name, stage, ResultValue::Map);
+        let names = Method::ALL.into_iter().zip(&self.names);
+        [
+            kept(ResultName::Frames, &self.frames, ResultValue::Frames),
+            map(ResultName::KmerMap, &self.kmer_map),
+            map(ResultName::ModelMap, &self.model_map),
+            kept(ResultName::Clusters, &self.clusters, ResultValue::Clusters),
+        ]
+        .into_iter()
+        .chain(names.map(|(method, stage)| kept(ResultName::Names(method), stage, ResultValue::Names)))
+        .flatten()
+        .collect()
+    }
+
+    /// Takes results that a session file kept. One that was made from something else than what is there now is made anew in its turn.
+    pub(super) fn restore(&mut self, results: Vec<KeptResult>) {
+        for KeptResult { name, key, value } in results {
+            let key = StageKey::from_hash(key);
+            match (name, value) {
+                (ResultName::Frames, ResultValue::Frames(value)) => self.frames.restore(value, key),
+                (ResultName::KmerMap, ResultValue::Map(value)) => self.kmer_map.restore(value, key),
+                (ResultName::ModelMap, ResultValue::Map(value)) => self.model_map.restore(value, key),
+                (ResultName::Clusters, ResultValue::Clusters(value)) => self.clusters.restore(value, key),
+                (ResultName::Names(method), ResultValue::Names(value)) => {
+                    let rows = value.calls.iter().map(|call| call.row + 1).max().unwrap_or(0);
+                    self.names[slot(method)].restore(value, key);
+                    if method == self.naming {
+                        self.number_calls(rows);
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Names by one method.

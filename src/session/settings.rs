@@ -36,6 +36,8 @@ pub struct Settings {
     pub recent: Vec<Vec<PathBuf>>,
     /// The model file in use; `None` is the bundled one.
     pub model: Option<PathBuf>,
+    /// Who decides about labels.
+    pub curator: String,
     /// How the columns of unknown tables were read, by their header line.
     pub mappings: BTreeMap<String, String>,
 }

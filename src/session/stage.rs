@@ -14,6 +14,16 @@ impl StageKey {
         Self(ContentHash::of_parts(parts))
     }
 
+    /// A key that was kept.
+    pub fn from_hash(hash: ContentHash) -> Self {
+        Self(hash)
+    }
+
+    /// The key as a hash, to be kept.
+    pub fn content(&self) -> ContentHash {
+        self.0
+    }
+
     /// The key as text, to be part of another.
     pub fn text(&self) -> String {
         self.0.to_string()
@@ -170,6 +180,11 @@ impl<T> Stage<T> {
             Err(problem) => Self::Failed { key, problem, previous: self.take_previous() },
         };
         true
+    }
+
+    /// Takes a result that was kept.
+    pub fn restore(&mut self, value: Arc<T>, key: StageKey) {
+        *self = Self::Ready(Made { value, key });
     }
 
     /// Forgets the running job or the failure and goes back to what was there before.

@@ -3,9 +3,9 @@
 use crate::data::dataset::Flags;
 use crate::data::dataset::{Dataset, DatasetBuilder, Record};
 use crate::data::frame::FrameCheck;
-use crate::data::import::ImportReport;
+use crate::data::import::{ImportOptions, ImportReport};
 use crate::data::taxonomy::Field;
-use crate::jobs::{Closest, Opened, Output, Task};
+use crate::jobs::{Closest, Kept, Opened, Output, Task};
 use crate::model::Checkpoint;
 use crate::pipeline::Method;
 use crate::pipeline::classify::{Classification, SpecimenCall};
@@ -32,7 +32,12 @@ pub(super) fn opened(name: &str, genera: &[&str]) -> Arc<Opened> {
         });
     }
     let report = ImportReport { records_read: genera.len(), records_kept: genera.len(), ..ImportReport::default() };
-    Arc::new(Opened { paths: vec![PathBuf::from(name)], dataset: Arc::new(builder.finish()), report })
+    Arc::new(Opened {
+        paths: vec![PathBuf::from(name)],
+        dataset: Arc::new(builder.finish()),
+        reading: ImportOptions::default(),
+        report,
+    })
 }
 
 /// Calls of (row, label, predicted), with these names.
@@ -122,7 +127,11 @@ pub(super) fn output(task: &Task, opened: &Arc<Opened>) -> Output {
         Task::Train(_) => Output::Trained(Vec::new()),
         Task::Estimate(_) => Output::Estimated(Arc::default()),
         Task::Discard { .. } => Output::Discarded(true),
-        Task::Lab(_) | Task::Discover(_) => Output::Trained(Vec::new()),
+        Task::Lab(_) | Task::Discover(_) | Task::Audit(_) | Task::Measure(_) | Task::Dossier(_) => {
+            Output::Trained(Vec::new())
+        }
+        Task::Keep(_) | Task::SaveSession(_) => Output::Kept(Kept { file: None, entries: Vec::new() }),
+        Task::FindRecoveries { .. } => Output::Recoveries(Vec::new()),
         Task::FindClosest { row, embedded, .. } => {
             Output::Closest(Arc::new(Closest { row: *row, by_model: embedded.is_some(), neighbours: Vec::new() }))
         }

@@ -11,6 +11,7 @@ use super::views::Views;
 use crate::jobs::{Live, Output, Runner, Workshop};
 use crate::seed::Seed;
 use crate::session::masking::LabCommand;
+use crate::session::review::ReviewCommand;
 use crate::session::settings::{Settings, Shade};
 use crate::session::{Command, Effect, Input, Session, apply};
 use egui::{Context, ThemePreference};
@@ -36,6 +37,8 @@ pub struct Beginning {
     pub models: Vec<PathBuf>,
     /// Where models that are trained are kept; `None` for a folder `models` where the program was started.
     pub models_home: Option<PathBuf>,
+    /// Where decisions are kept that have no session of their own; `None` nowhere.
+    pub decisions_home: Option<PathBuf>,
     /// Seed of everything random.
     pub seed: Seed,
     /// Where the settings are kept; `None` neither reads nor writes any.
@@ -89,6 +92,10 @@ impl App {
         app.session.choices.model.clone_from(&beginning.model);
         app.session.models.clone_from(&beginning.models);
         app.session.keep_runs_in(beginning.models_home.as_deref().unwrap_or(Path::new("models")));
+        if let Some(home) = &beginning.decisions_home {
+            let effect = app.session.look_for_recoveries(home.clone());
+            app.take_effect(ctx, effect);
+        }
         let file = match (beginning.files.is_empty(), beginning.demo) {
             (false, _) => Some(Command::Open(beginning.files.clone())),
             (true, true) => Some(Command::OpenDemo),
@@ -112,17 +119,21 @@ impl App {
 
     fn tell(&mut self, ctx: &Context, input: Input) {
         for effect in apply(&mut self.session, input) {
-            match effect {
-                Effect::Start(id, task) => {
-                    let Some(runner) = &mut self.runner else { continue };
-                    let workshop = Arc::clone(&self.workshop);
-                    runner.start(id, task.kind(), task.name(), move |observer| workshop.run(*task, observer));
-                }
-                Effect::Stop(id) => self.runner.iter().for_each(|runner| runner.cancel(id)),
-                Effect::SaveSettings => {
-                    self.save_settings();
-                    self.show_settings(ctx);
-                }
+            self.take_effect(ctx, effect);
+        }
+    }
+
+    fn take_effect(&mut self, ctx: &Context, effect: Effect) {
+        match effect {
+            Effect::Start(id, task) => {
+                let Some(runner) = &mut self.runner else { return };
+                let workshop = Arc::clone(&self.workshop);
+                runner.start(id, task.kind(), task.name(), move |observer| workshop.run(*task, observer));
+            }
+            Effect::Stop(id) => self.runner.iter().for_each(|runner| runner.cancel(id)),
+            Effect::SaveSettings => {
+                self.save_settings();
+                self.show_settings(ctx);
             }
         }
     }
@@ -169,6 +180,10 @@ impl App {
     pub(super) fn take_file(&mut self, ctx: &Context, chosen: Chosen) {
         let command = match chosen.purpose {
             Purpose::Open => Some(Command::Open(chosen.paths)),
+            Purpose::Session => {
+                let path = chosen.paths.into_iter().next();
+                path.map(|path| Command::Review(ReviewCommand::SaveAs(path)))
+            }
             Purpose::Save(what) => chosen.paths.into_iter().next().map(|path| Command::Export(what, path)),
             Purpose::Model => chosen.paths.into_iter().next().map(|path| Command::UseModel(Some(path))),
             Purpose::LabModel => {

@@ -1,6 +1,7 @@
 //! Choosing files: the system's dialog where there is one, a field to type a path into where there is none.
 
 use crate::session::export::Exported;
+use crate::session::review::EXTENSION;
 use crate::ui::theme;
 use egui::{Context, Key, Modal, TextEdit};
 use std::future::Future;
@@ -11,8 +12,9 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-/// Endings of files that hold barcodes.
-const DATA_ENDINGS: [&str; 11] = ["fa", "fas", "fasta", "fna", "ffn", "tsv", "csv", "txt", "gz", "zst", "zip"];
+/// Endings of files that hold barcodes, and of sessions.
+const DATA_ENDINGS: [&str; 12] =
+    ["fa", "fas", "fasta", "fna", "ffn", "tsv", "csv", "txt", "gz", "zst", "zip", EXTENSION];
 /// Endings of models.
 const MODEL_ENDINGS: [&str; 3] = ["safetensors", "pt", "pth"];
 /// A dialog that is gone sooner than this was never there: the system has none after all.
@@ -27,6 +29,8 @@ pub enum Purpose {
     Model,
     /// To try it as a model in the masking lab.
     LabModel,
+    /// To save everything as a session.
+    Session,
     /// To write something into it.
     Save(Exported),
 }
@@ -36,18 +40,20 @@ impl Purpose {
         match self {
             Self::Open => "Open barcodes",
             Self::Model | Self::LabModel => "Open a model",
+            Self::Session => "Save as a session",
             Self::Save(what) => what.title().trim_end_matches('…'),
         }
     }
 
     fn verb(&self) -> &'static str {
-        if matches!(self, Self::Save(_)) { "Save" } else { "Open" }
+        if matches!(self, Self::Save(_) | Self::Session) { "Save" } else { "Open" }
     }
 
     fn hint(&self) -> String {
         match self {
-            Self::Open => "Path of a FASTA file or a table; several are separated by ;".to_owned(),
+            Self::Open => "Path of a FASTA file, a table or a session; several are separated by ;".to_owned(),
             Self::Model | Self::LabModel => "Path of a .safetensors, .pt or .pth file, or of a model folder".to_owned(),
+            Self::Session => format!("Path of the session; its ending is .{EXTENSION}"),
             Self::Save(what) => {
                 format!("Path of the file; its ending says the format: .{}", what.endings().join(", ."))
             }
@@ -58,6 +64,7 @@ impl Purpose {
     fn proposal(&self) -> String {
         match self {
             Self::Save(what) => format!("{}.{}", what.file_stem(), what.endings()[0]),
+            Self::Session => format!("work.{EXTENSION}"),
             Self::Open | Self::Model | Self::LabModel => String::new(),
         }
     }
@@ -180,6 +187,10 @@ fn show_dialog(ctx: &Context, purpose: Purpose) -> Waiting {
         }
         Purpose::Model | Purpose::LabModel => {
             let file = dialog.add_filter("Models", &MODEL_ENDINGS).add_filter("All files", &["*"]).pick_file();
+            Box::pin(async move { file.await.map(paths) })
+        }
+        Purpose::Session => {
+            let file = dialog.set_file_name(purpose.proposal()).add_filter("Sessions", &[EXTENSION]).save_file();
             Box::pin(async move { file.await.map(paths) })
         }
         Purpose::Save(what) => {

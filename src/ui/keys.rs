@@ -2,6 +2,7 @@
 
 use super::files::Purpose;
 use super::scope::{Asked, Overlay, Scope};
+use crate::session::review::ReviewCommand;
 use crate::session::{Command, Page};
 use egui::{Context, Key, KeyboardShortcut, Modifiers, Popup};
 
@@ -21,7 +22,7 @@ const fn key(modifiers: Modifiers, key: Key) -> KeyboardShortcut {
 const PLAIN: Modifiers = Modifiers::NONE;
 
 /// Every shortcut, in the order of the help. Those without a key press are what the mouse and the tables do.
-pub const SHORTCUTS: [Shortcut; 20] = [
+pub const SHORTCUTS: [Shortcut; 26] = [
     Shortcut {
         keys: "1",
         does: "Dataset",
@@ -44,18 +45,23 @@ pub const SHORTCUTS: [Shortcut; 20] = [
     },
     Shortcut {
         keys: "5",
-        does: "Masking",
-        press: Some((key(PLAIN, Key::Num5), || Asked::Command(Command::Show(Page::Masking)))),
+        does: "Review",
+        press: Some((key(PLAIN, Key::Num5), || Asked::Command(Command::Show(Page::Review)))),
     },
     Shortcut {
         keys: "6",
-        does: "Train",
-        press: Some((key(PLAIN, Key::Num6), || Asked::Command(Command::Show(Page::Train)))),
+        does: "Discover",
+        press: Some((key(PLAIN, Key::Num6), || Asked::Command(Command::Show(Page::Discover)))),
     },
     Shortcut {
         keys: "7",
-        does: "Discover",
-        press: Some((key(PLAIN, Key::Num7), || Asked::Command(Command::Show(Page::Discover)))),
+        does: "Masking",
+        press: Some((key(PLAIN, Key::Num7), || Asked::Command(Command::Show(Page::Masking)))),
+    },
+    Shortcut {
+        keys: "8",
+        does: "Train",
+        press: Some((key(PLAIN, Key::Num8), || Asked::Command(Command::Show(Page::Train)))),
     },
     Shortcut {
         keys: "Ctrl O",
@@ -93,6 +99,23 @@ pub const SHORTCUTS: [Shortcut; 20] = [
         does: "This help",
         press: Some((key(PLAIN, Key::Questionmark), || Asked::Overlay(Overlay::Shortcuts))),
     },
+    Shortcut {
+        keys: "Ctrl S",
+        does: "Save everything as a session",
+        press: Some((key(Modifiers::COMMAND, Key::S), || Asked::File(Purpose::Session))),
+    },
+    Shortcut {
+        keys: "Ctrl Z",
+        does: "Take the latest decision back",
+        press: Some((key(Modifiers::COMMAND, Key::Z), || Asked::Command(Command::Review(ReviewCommand::Undo)))),
+    },
+    Shortcut {
+        keys: "Ctrl Y",
+        does: "Put it back",
+        press: Some((key(Modifiers::COMMAND, Key::Y), || Asked::Command(Command::Review(ReviewCommand::Redo)))),
+    },
+    Shortcut { keys: "N; A, R, W", does: "Review: next; accept, relabel, swap", press: None },
+    Shortcut { keys: "G, X, Q", does: "Review: lift to genus, exclude, sequence again", press: None },
     Shortcut { keys: "Up, down", does: "Walk through a table", press: None },
     Shortcut { keys: "Shift, Ctrl click", does: "Add to the selection, take one away", press: None },
     Shortcut { keys: "Drag, wheel", does: "Move and zoom the map", press: None },

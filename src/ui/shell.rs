@@ -11,6 +11,7 @@ use super::{statusbar, theme};
 use crate::session::discover::DiscoverTab;
 use crate::session::export::Exported;
 use crate::session::masking::LabTab;
+use crate::session::review::ReviewTab;
 use crate::session::{Command, Page, Session};
 use egui::{
     Align, Align2, CentralPanel, Frame, Label, Layout, Margin, Panel, Rect, RichText, Role, Sense, TextStyle, Ui,
@@ -79,6 +80,8 @@ fn is_about_specimens(session: &Session) -> bool {
         Page::Train => false,
         Page::Masking => matches!(session.lab.tab, LabTab::Reconstruct | LabTab::Maps),
         Page::Discover => session.discovering.tab != DiscoverTab::Trust,
+        // The dossier is the panel, grown.
+        Page::Review => matches!(session.reviewing.tab, ReviewTab::Bins | ReviewTab::Grades),
         Page::Dataset | Page::Atlas | Page::Classify | Page::Clusters => true,
     }
 }

@@ -80,6 +80,7 @@ fn open(options: UiOptions, opened: &Arc<AtomicBool>) -> eframe::Result {
         files: options.files,
         model: options.model,
         models: options.models,
+        decisions_home: folders.as_ref().map(|folders| folders.data_dir().join("decisions")),
         models_home: folders.map(|folders| folders.data_dir().join("models")),
         seed: options.seed,
         settings_file,

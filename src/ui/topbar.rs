@@ -130,6 +130,14 @@ fn file_menu(ui: &mut Ui, scope: &mut Scope<'_>) {
         if ui.button("Open the demo (simulated)").clicked() {
             scope.ask(Command::OpenDemo);
         }
+        if scope.session.dataset().is_some()
+            && ui
+                .button("Save as a session…")
+                .on_hover_text("Specimens, decisions and results in one file (Ctrl S)")
+                .clicked()
+        {
+            scope.choose(Purpose::Session);
+        }
         if !scope.session.settings.recent.is_empty() {
             ui.separator();
             ui.label(RichText::new("Recent").weak());

@@ -11,5 +11,7 @@ mod lab;
 mod lab_results;
 mod pictures;
 mod results;
+mod review;
+mod review_results;
 mod states;
 mod train;

@@ -5,9 +5,11 @@
 
 use crate::desk::{Desk, builder, everything};
 use crate::results::MISNAMED;
+use crate::review_results::FIRST;
 use barcodescope::pipeline::discover::{Division, HoldOutSettings};
 use barcodescope::session::discover::DiscoverCommand;
 use barcodescope::session::masking::{LabCommand, LabTab, LabWork};
+use barcodescope::session::review::ReviewCommand;
 use barcodescope::session::{Command, Input, Page};
 use egui::{Theme, Vec2};
 use egui_kittest::{SnapshotOptions, SnapshotResults};
@@ -107,6 +109,17 @@ fn two_maps() {
 #[test]
 fn train() {
     compare("train", || ready(Page::Train));
+}
+
+#[test]
+fn review() {
+    compare("review", || {
+        let mut desk = Desk::with_species(everything);
+        desk.tell(Input::Command(Command::Show(Page::Review)));
+        desk.tell(Input::Command(Command::Review(ReviewCommand::Start)));
+        desk.tell(Input::Command(Command::FocusOn(FIRST)));
+        desk
+    });
 }
 
 #[test]

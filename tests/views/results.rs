@@ -3,15 +3,16 @@
 use crate::desk::{GENERA, SPECIMENS, genus_of, places};
 use crate::discover_results;
 use crate::lab_results;
+use crate::review_results;
 use barcodescope::analysis::agreement::agreement;
 use barcodescope::analysis::concordance::concordance;
 use barcodescope::analysis::metrics::scores;
 use barcodescope::data::dataset::{Dataset, Flags};
 use barcodescope::data::frame::FrameCheck;
-use barcodescope::data::import::ImportReport;
+use barcodescope::data::import::{ImportOptions, ImportReport};
 use barcodescope::data::reading::{Layers, ReadSettings};
 use barcodescope::data::taxonomy::Field;
-use barcodescope::jobs::{Closest, Near, Opened, Output, Task};
+use barcodescope::jobs::{Closest, Kept, Near, Opened, Output, Task};
 use barcodescope::key::ContentHash;
 use barcodescope::model::{CheckpointLayout, EncoderShape, ModelInfo, Objective, WeightKind};
 use barcodescope::pipeline::classify::{Classification, SpecimenCall};
@@ -39,6 +40,7 @@ pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
         Task::OpenDemo { .. } | Task::Open { .. } => Output::Opened(Arc::new(Opened {
             paths: vec![PathBuf::from("invented.tsv")],
             dataset: Arc::clone(specimens),
+            reading: ImportOptions::default(),
             report: ImportReport {
                 records_read: specimens.len(),
                 records_kept: specimens.len(),
@@ -88,6 +90,11 @@ pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
         Task::Discard { .. } => Output::Discarded(true),
         Task::Lab(task) => Output::Lab(lab_results::result_of(task)),
         Task::Discover(task) => Output::Discovered(Arc::new(discover_results::result_of(task))),
+        Task::Audit(task) => Output::Audited(Arc::new(review_results::audit_of(task))),
+        Task::Measure(task) => Output::Measured(Arc::new(review_results::standings_of(task))),
+        Task::Dossier(task) => Output::Dossier(Arc::new(review_results::dossier_of(task))),
+        Task::Keep(_) | Task::SaveSession(_) => Output::Kept(Kept { file: None, entries: Vec::new() }),
+        Task::FindRecoveries { .. } => Output::Recoveries(Vec::new()),
     }
 }
 

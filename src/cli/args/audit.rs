@@ -1,6 +1,7 @@
 //! `audit`
 
 use super::{Reading, at_least_one};
+use crate::analysis::gap::Distance;
 use crate::pipeline::audit::AuditSettings;
 use crate::pipeline::side::Method;
 use clap::Args;
@@ -33,4 +34,32 @@ pub struct AuditArguments {
     /// How files are read.
     #[command(flatten)]
     pub reading: Reading,
+}
+
+/// `gap`
+#[derive(Debug, Args)]
+pub struct GapArguments {
+    /// Labelled files, read as one dataset
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How barcodes are compared: p (share of differing bases) or k2p (Kimura's two parameters)
+    #[arg(long, default_value = "p", value_parser = distance)]
+    pub distance: Distance,
+    /// Leave the distances of the embeddings out
+    #[arg(long)]
+    pub bases_only: bool,
+    /// Where gap.csv, ranks.csv, histogram.csv, thresholds.csv and pairs.csv go
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// How files are read.
+    #[command(flatten)]
+    pub reading: Reading,
+}
+
+fn distance(text: &str) -> Result<Distance, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "p" => Ok(Distance::P),
+        "k2p" => Ok(Distance::K2p),
+        _ => Err("known are p and k2p".to_owned()),
+    }
 }

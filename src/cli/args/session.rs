@@ -33,6 +33,17 @@ pub enum SessionCommand {
         #[arg(value_name = "S.scope")]
         session: PathBuf,
     },
+    /// Write the specimens with the labels in force, and every decision, into a folder
+    ///
+    /// It gets corrected.fasta, corrected.tsv and changes.csv. The files that the session came from are not touched.
+    Export {
+        /// The session
+        #[arg(value_name = "S.scope")]
+        session: PathBuf,
+        /// The folder
+        #[arg(short, long, value_name = "DIR")]
+        output: PathBuf,
+    },
 }
 
 /// `session create`

@@ -7,6 +7,7 @@ mod compare;
 mod discover;
 mod embed;
 mod evaluate;
+mod gap;
 mod masking;
 mod model;
 mod reconstruct;
@@ -30,6 +31,7 @@ pub(super) fn run(command: Command, common: &Common, watch: &Watch) -> Result<u8
         Command::Cluster(arguments) => analyse::cluster(&arguments, common, watch)?,
         Command::Project(arguments) => analyse::project(&arguments, common, watch)?,
         Command::Audit(arguments) => audit::run(&arguments, common, watch)?,
+        Command::Gap(arguments) => gap::run(&arguments, common, watch)?,
         Command::Discover(arguments) => discover::run(&arguments, common, watch)?,
         Command::Evaluate(arguments) => evaluate::evaluate(&arguments, common, watch)?,
         Command::Masking(arguments) => masking::run(&arguments, common, watch)?,

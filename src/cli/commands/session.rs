@@ -7,6 +7,7 @@ use crate::data::frame::check_frames;
 use crate::data::import::load;
 use crate::data::taxonomy::Field;
 use crate::pipeline::opened::Opened;
+use crate::pipeline::review::{Curated, write_changes, write_corrected_fasta, write_corrected_table};
 use crate::pipeline::scope::{
     self, Comparison, Decision, KeptResult, ResultName, ResultValue, ScopeFile, Source, SourceState, frames_key,
 };
@@ -26,6 +27,7 @@ pub(super) fn session(command: &SessionCommand, common: &Common, watch: &Watch) 
         SessionCommand::Info { session } => info(session, common, watch),
         SessionCommand::Compare { first, second } => compare(first, second, common, watch),
         SessionCommand::Decide { session } => decide(session, watch),
+        SessionCommand::Export { session, output } => export(session, output, common, watch),
     }
 }
 
@@ -37,11 +39,31 @@ fn create(arguments: &CreateArguments, common: &Common, watch: &Watch) -> Result
         key: frames_key(&dataset),
         value: ResultValue::Frames(Arc::new(check_frames(&dataset, watch)?)),
     };
-    let opened = Opened { paths: arguments.files.clone(), dataset: Arc::new(dataset), report };
-    ScopeFile::create(&arguments.output, &opened, &reading, &[frames])?;
+    let opened = Opened { paths: arguments.files.clone(), dataset: Arc::new(dataset), reading, report };
+    ScopeFile::create(&arguments.output, &opened, &[frames])?;
     let specimens = opened.dataset.len();
     watch.remark(&format!("{specimens} specimens kept in {}", arguments.output.display()));
     facts(common, watch, &json!({ "session": arguments.output, "specimens": specimens, "data": opened.dataset.key() }))
+}
+
+fn export(path: &Path, folder: &Path, common: &Common, watch: &Watch) -> Result<(), CommandError> {
+    let file = ScopeFile::read(path)?;
+    let (opened, entries) = (file.specimens()?, file.all::<Decision>()?);
+    let curated = Curated::new(&opened.dataset, &entries);
+    std::fs::create_dir_all(folder)
+        .map_err(|error| CommandError::Other(format!("cannot make {}: {error}", folder.display())))?;
+    write_corrected_fasta(&folder.join("corrected.fasta"), &curated)?;
+    write_corrected_table(&folder.join("corrected.tsv"), &curated)?;
+    write_changes(&folder.join("changes.csv"), &entries)?;
+    let excluded = curated.decided_rows().filter(|&row| curated.is_excluded(row)).count();
+    let specimens = opened.dataset.len() - excluded;
+    watch.remark(&format!("{specimens} specimens written into {}, {excluded} left out", folder.display()));
+    let decisions = entries.iter().filter(|entry| !entry.undone).count();
+    facts(
+        common,
+        watch,
+        &json!({ "output": folder, "specimens": specimens, "excluded": excluded, "decisions": decisions }),
+    )
 }
 
 fn info(path: &Path, common: &Common, watch: &Watch) -> Result<(), CommandError> {
@@ -158,8 +180,8 @@ fn decide(path: &Path, watch: &Watch) -> Result<(), CommandError> {
         }
         let parsed = serde_json::from_str(&line).map_err(|error| wrong(format!("this is no decision ({error})")))?;
         let kept = match parsed {
-            Line::Undo { undo } => file.set_undone(undo, true).map(|()| undo),
-            Line::Redo { redo } => file.set_undone(redo, false).map(|()| redo),
+            Line::Undo { undo } => file.set_undone(&[undo], true).map(|()| undo),
+            Line::Redo { redo } => file.set_undone(&[redo], false).map(|()| redo),
             Line::Decision(decision) => file.decide(&dataset, &decision),
         };
         let kept = kept.map_err(|error| wrong(error.to_string()))?;

@@ -83,6 +83,18 @@ impl Registration {
             _ => sequence.into(),
         }
     }
+
+    /// The barcode as it lies in the frame, `-` where it has no base: [`FRAME_LENGTH`] letters. Bases beside the frame are left out.
+    pub fn aligned(&self, sequence: &[u8]) -> Vec<u8> {
+        let mut aligned = vec![b'-'; FRAME_LENGTH];
+        for (offset, &letter) in self.oriented(sequence).iter().enumerate() {
+            let position = usize::try_from(self.start + offset as i32).ok();
+            if let Some(column) = position.and_then(|position| aligned.get_mut(position)) {
+                *column = letter;
+            }
+        }
+        aligned
+    }
 }
 
 impl FrameProfile {

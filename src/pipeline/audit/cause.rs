@@ -4,8 +4,8 @@
 //! 2. Two labels exchanged, 3. contamination: they explain a conflict wholly, so they come before all doubts about quality.
 //! 4. Pseudogene, 5. low quality: their names can't be judged by the barcode.
 //! 6. Two spellings of one name, before 7. misidentification, which would look the same.
-//! 8. A BIN that several species share. 9. Contradicted by most of its nearest, none of which is near enough to say why. 10. A species
-//! in several BINs: a question about the species rather than the specimen.
+//! 8. A BIN that several species share. 9. Contradicted by most of its nearest, none of which is near enough to say why.
+//! 10. A species in several BINs: a question about the species rather than the specimen.
 
 use super::evidence::{Evidence, Other};
 use super::names::are_variants;
@@ -106,8 +106,10 @@ pub struct Suspect {
     pub row: usize,
     /// What is probably wrong.
     pub cause: Cause,
-    /// The name that fits the barcode better, where there is one.
+    /// The name that fits the barcode better, where there is one: that of the nearest of another name ([`Evidence::other`]).
     pub proposed: Option<String>,
+    /// Row of the specimen with which its label seems to have been exchanged.
+    pub partner: Option<usize>,
     /// How strongly the evidence contradicts the label, 0 to 1: the share of the nearest that bear another name ([`Evidence::against`]),
     /// with twice the weight of the share of its BIN fellows that do, times 0.6, 0.75, 0.9 or 1 where the nearest other name
     /// is of another species, genus, family or order. A barcode that can't be judged has at least 0.5.
@@ -136,15 +138,16 @@ pub(super) fn judge(
         }
     }
     // Two specimens that only point at each other are one conflict, not two labels exchanged.
-    let is_answered = |row: usize, other: &Other| {
-        let back = moved(dataset, row, other).and_then(|(from, to)| moves.get(&(to, from)));
-        back.is_some_and(|back| back.iter().any(|&(partner, its_other)| partner != other.row && its_other != row))
+    let partner = |row: usize, other: &Other| {
+        let (from, to) = moved(dataset, row, other)?;
+        let back = moves.get(&(to, from))?.iter();
+        back.copied().find(|&(partner, its_other)| partner != other.row && its_other != row).map(|(partner, _)| partner)
     };
     let cases = rows.iter().zip(evidence).map(|(&row, evidence)| {
         let contradiction = contradiction(&evidence);
-        let is_answered = contradiction.is_some_and(|other| is_answered(row, &other));
+        let partner = contradiction.and_then(|other| partner(row, &other));
         let has_witness = evidence.other.is_some_and(|other| !discredited.contains(&other.row));
-        judged(&Case { dataset, row, evidence: &evidence, settings, contradiction, is_answered, has_witness })
+        judged(&Case { dataset, row, evidence: &evidence, settings, contradiction, partner, has_witness })
     });
     cases.collect()
 }
@@ -178,8 +181,8 @@ struct Case<'a> {
     settings: &'a AuditSettings,
     /// The nearest of another name, where it fits the barcode clearly better than the nearest of its own, and is credible.
     contradiction: Option<Other>,
-    /// Whether another specimen's barcode fits this one's label, and its label this one's barcode.
-    is_answered: bool,
+    /// Another specimen whose barcode fits this one's label, and its label this one's barcode.
+    partner: Option<usize>,
     /// Whether the nearest of another name is one that others of its name confirm.
     has_witness: bool,
 }
@@ -187,9 +190,12 @@ struct Case<'a> {
 /// A rule's verdict: the name that fits better, and why.
 type Verdict = Option<(Option<String>, String)>;
 
+/// A rule.
+type Rule = fn(&Case<'_>) -> Verdict;
+
 fn judged(case: &Case<'_>) -> Suspect {
     let evidence = case.evidence;
-    let rules: [(Cause, fn(&Case<'_>) -> Verdict); 10] = [
+    let rules: [(Cause, Rule); 10] = [
         (Cause::ReverseComplement, reverse_complement),
         (Cause::SwappedLabel, swapped_label),
         (Cause::Contamination, contamination),
@@ -204,7 +210,16 @@ fn judged(case: &Case<'_>) -> Suspect {
     let found = rules.into_iter().find_map(|(cause, rule)| rule(case).map(|verdict| (cause, verdict)));
     let (cause, (proposed, because)) = found.unwrap_or_else(|| (Cause::LooksRight, (None, right(case))));
     let floor = if cause.is_unusable() || cause == Cause::ReverseComplement { 0.5 } else { 0.0 };
-    Suspect { row: case.row, cause, proposed, score: score(evidence).max(floor), because, evidence: evidence.clone() }
+    let partner = case.partner.filter(|_| cause == Cause::SwappedLabel);
+    Suspect {
+        row: case.row,
+        cause,
+        proposed,
+        partner,
+        score: score(evidence).max(floor),
+        because,
+        evidence: evidence.clone(),
+    }
 }
 
 fn score(evidence: &Evidence) -> f32 {
@@ -276,10 +291,11 @@ fn reverse_complement(case: &Case<'_>) -> Verdict {
 }
 
 fn swapped_label(case: &Case<'_>) -> Verdict {
-    let other = case.contradiction.filter(|_| case.is_answered)?;
+    let (other, partner) = case.contradiction.zip(case.partner)?;
+    let partner = case.dataset.id(partner);
     Some((
         case.proposal(&other),
-        format!("{}; another specimen has the label and the barcode the other way round", case.compared(&other)),
+        format!("{}; {partner} has the label and the barcode the other way round", case.compared(&other)),
     ))
 }
 

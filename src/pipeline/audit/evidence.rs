@@ -39,6 +39,8 @@ pub struct Evidence {
     pub flags: Flags,
     /// Whether a gap beside the nearest specimen is not a multiple of three bases long.
     pub breaks_frame: bool,
+    /// The most identical other specimens with their identities, as many as were asked for, the most identical first.
+    pub near: Vec<(u32, f32)>,
     /// Row of the nearest specimen that bears the same name, and identity with it, 0 to 1.
     pub own: Option<(usize, f32)>,
     /// The nearest specimen of another name.
@@ -155,6 +157,7 @@ impl Looker<'_> {
         Evidence {
             flags: flags_of(self.dataset, self.frames, row),
             breaks_frame,
+            near: near.iter().take(self.settings.neighbours).map(|&(row, identity)| (row as u32, identity)).collect(),
             own,
             other,
             against: self.against(names, &near, own.map(|(_, identity)| identity)),

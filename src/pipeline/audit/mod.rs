@@ -13,7 +13,7 @@ mod report;
 
 pub use cause::{Cause, Suspect};
 pub use evidence::{Evidence, Other};
-pub use report::write_audit;
+pub use report::{write_audit, write_concordance, write_grades, write_report, write_suspects};
 
 use super::side::{Method, Side};
 use super::{PipelineError, Provenance};
@@ -86,7 +86,8 @@ impl Audit {
 }
 
 /// The ranks that names are compared at, the broadest first.
-pub(super) const RANKS: [Field; 5] = [Field::Order, Field::Family, Field::Subfamily, Field::Genus, Field::Species];
+pub(in crate::pipeline) const RANKS: [Field; 5] =
+    [Field::Order, Field::Family, Field::Subfamily, Field::Genus, Field::Species];
 
 /// Judges every specimen that has a species or a genus by all others.
 ///
@@ -121,7 +122,7 @@ pub fn audit(side: Side<'_>, settings: &AuditSettings, observer: &dyn Observer) 
 }
 
 /// The finest name that is judged: the species, else the genus.
-pub(super) fn name_of(dataset: &Dataset, row: usize) -> Option<&str> {
+pub(in crate::pipeline) fn name_of(dataset: &Dataset, row: usize) -> Option<&str> {
     dataset.label(row, Field::Species).or_else(|| dataset.label(row, Field::Genus))
 }
 

@@ -28,12 +28,23 @@ pub fn write_audit(folder: &Path, audit: &Audit, dataset: &Dataset) -> Result<Pa
     write_concordance(&folder.join("concordance.csv"), audit)?;
     write_changes(&folder.join("changes.csv"), audit, dataset)?;
     let page = folder.join("report.html");
-    write_text(&page, &report_page(audit, dataset))?;
+    write_report(&page, audit, dataset)?;
     Ok(page)
 }
 
+/// A page that shows the most suspicious specimens in any browser.
+///
+/// # Errors
+/// [`PipelineError::Write`].
+pub fn write_report(path: &Path, audit: &Audit, dataset: &Dataset) -> Result<(), PipelineError> {
+    write_text(path, &report_page(audit, dataset))
+}
+
 /// `id,label,proposed,cause,score,evidence`, the most suspicious first.
-fn write_suspects(path: &Path, audit: &Audit, dataset: &Dataset) -> Result<(), PipelineError> {
+///
+/// # Errors
+/// [`PipelineError::Write`].
+pub fn write_suspects(path: &Path, audit: &Audit, dataset: &Dataset) -> Result<(), PipelineError> {
     let cells = |suspect: &Suspect| {
         vec![
             dataset.id(suspect.row).to_owned(),
@@ -48,7 +59,10 @@ fn write_suspects(path: &Path, audit: &Audit, dataset: &Dataset) -> Result<(), P
 }
 
 /// `species,grade,specimens,with_bin,bins,shared_with`, the worst grade first; BINs as `NAME:SPECIMENS`.
-fn write_grades(path: &Path, audit: &Audit) -> Result<(), PipelineError> {
+///
+/// # Errors
+/// [`PipelineError::Write`].
+pub fn write_grades(path: &Path, audit: &Audit) -> Result<(), PipelineError> {
     let rows = audit.grades.iter().map(|row| {
         vec![
             row.name.clone(),
@@ -63,7 +77,10 @@ fn write_grades(path: &Path, audit: &Audit) -> Result<(), PipelineError> {
 }
 
 /// `bin,accord,conflict,specimens,taxa`, conflicts at the broadest rank first; taxa as `NAME:SPECIMENS`.
-fn write_concordance(path: &Path, audit: &Audit) -> Result<(), PipelineError> {
+///
+/// # Errors
+/// [`PipelineError::Write`].
+pub fn write_concordance(path: &Path, audit: &Audit) -> Result<(), PipelineError> {
     let rows = audit.bins.iter().map(|row| {
         vec![
             row.name.clone(),

@@ -1,16 +1,14 @@
 //! Bases by which a group can be told from its nearest relatives, in the COI-5P frame.
 
 use crate::analysis::diagnostic::{DiagnosticBase, diagnostic_bases};
-use crate::data::frame::{FRAME_LENGTH, FrameProfile, Registration};
+use crate::data::frame::{FrameProfile, Registration};
 
 /// Share of the barcodes that must have a base at a position for it to count.
 const LEAST_SHARE: f64 = 0.8;
-/// What stands where a barcode has no base.
-const GAP: u8 = b'-';
 
 /// The diagnostic bases of `members` against `relatives`, in order. A position counts where at least four fifths of the barcodes on
 /// either side have a base there. Barcodes that do not lie in the COI-5P frame are left out; insertions and deletions are not seen.
-pub(super) fn diagnostic_in_frame(members: &[&[u8]], relatives: &[&[u8]]) -> Vec<DiagnosticBase> {
+pub(in crate::pipeline) fn diagnostic_in_frame(members: &[&[u8]], relatives: &[&[u8]]) -> Vec<DiagnosticBase> {
     let (members, relatives) = (placed(members), placed(relatives));
     let is_filled = |bases: usize, barcodes: usize| bases as f64 >= LEAST_SHARE * barcodes as f64;
     let mut found = diagnostic_bases(&slices(&members), &slices(&relatives));
@@ -35,17 +33,7 @@ pub fn short(base: &DiagnosticBase) -> String {
 /// Barcodes that lie in the frame, each as long as it.
 fn placed(barcodes: &[&[u8]]) -> Vec<Vec<u8>> {
     let profile = FrameProfile::bundled();
-    let place = |barcode: &&[u8]| {
-        let place = profile.register(barcode).filter(Registration::is_coi)?;
-        let mut aligned = vec![GAP; FRAME_LENGTH];
-        for (offset, &letter) in place.oriented(barcode).iter().enumerate() {
-            let position = usize::try_from(place.start + offset as i32).ok();
-            if let Some(column) = position.and_then(|position| aligned.get_mut(position)) {
-                *column = letter;
-            }
-        }
-        Some(aligned)
-    };
+    let place = |barcode: &&[u8]| Some(profile.register(barcode).filter(Registration::is_coi)?.aligned(barcode));
     barcodes.iter().filter_map(place).collect()
 }
 

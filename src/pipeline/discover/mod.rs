@@ -25,6 +25,7 @@ mod score;
 pub use candidate::{Candidate, Relative};
 pub use darkness::{NEIGHBOURHOOD, darkness};
 pub use decide::{Decision, Rates};
+pub(super) use diagnostic::diagnostic_in_frame;
 pub use diagnostic::{short, told};
 pub use division::{Divided, Division};
 pub use hold_out::{HeldRank, HoldOutSettings, hold_out};

@@ -36,6 +36,18 @@ impl DecisionKind {
             Self::Comment => "comment",
         }
     }
+
+    /// What happened, for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Accept => "accepted",
+            Self::Relabel => "relabelled",
+            Self::Exclude => "excluded",
+            Self::Resequence => "to sequence again",
+            Self::Tag => "tagged",
+            Self::Comment => "commented",
+        }
+    }
 }
 
 /// A decision about one specimen.
@@ -61,6 +73,9 @@ pub struct Decision {
     /// Why.
     #[serde(default)]
     pub reason: String,
+    /// Whether it belongs to the step of the decision before it: both are undone together.
+    #[serde(default)]
+    pub continues: bool,
 }
 
 impl ScopeFile {
@@ -70,6 +85,35 @@ impl ScopeFile {
     /// [`ScopeError::NoDecision`] for a specimen that is not there, a relabelling without a rank, and an old label that is not
     /// the one in force, so that nobody decides about a label that another has changed; and when it cannot be kept.
     pub fn decide(&self, dataset: &Dataset, decision: &Decision) -> Result<i64, ScopeError> {
+        let numbers = self.decide_step(dataset, std::slice::from_ref(decision))?;
+        Ok(numbers[0])
+    }
+
+    /// Keeps decisions that are one step, all or none, as [`Self::decide`] keeps one; answers their numbers.
+    ///
+    /// # Errors
+    /// As [`Self::decide`].
+    pub fn decide_step(&self, dataset: &Dataset, step: &[Decision]) -> Result<Vec<i64>, ScopeError> {
+        let before = self.all::<Decision>()?;
+        let labels = final_labels(&before);
+        let step: Result<Vec<Decision>, ScopeError> = step
+            .iter()
+            .enumerate()
+            .map(|(at, decision)| {
+                let checked = self.checked_decision(dataset, &labels, decision)?;
+                Ok(Decision { continues: at > 0 || decision.continues, ..checked })
+            })
+            .collect();
+        self.append_all(step?.iter().map(|decision| (decision.kind.key(), decision)))
+    }
+
+    /// The decision with the label that it finds.
+    fn checked_decision(
+        &self,
+        dataset: &Dataset,
+        labels: &DecidedLabels<'_>,
+        decision: &Decision,
+    ) -> Result<Decision, ScopeError> {
         let refuse = |why: String| ScopeError::NoDecision { path: self.path().to_owned(), why };
         let specimen = &decision.specimen;
         let Some(row) = dataset.row_of(specimen) else {
@@ -78,14 +122,12 @@ impl ScopeFile {
         if decision.kind == DecisionKind::Relabel && decision.field.is_none() {
             return Err(refuse("a relabelling needs a field, such as species".to_owned()));
         }
-        let before = self.all::<Decision>()?;
-        let labels = final_labels(&before);
-        let old = decision.field.and_then(|field| label_in_force(&labels, dataset, row, field));
+        let old = decision.field.and_then(|field| label_in_force(labels, dataset, row, field));
         if let Some(expected) = decision.old.as_deref().filter(|&expected| old != Some(expected)) {
             let found = old.unwrap_or("none");
             return Err(refuse(format!("the label of {specimen} is '{found}', not '{expected}' as the decision says")));
         }
-        self.append(decision.kind.key(), &Decision { old: old.map(str::to_owned), ..decision.clone() })
+        Ok(Decision { old: old.map(str::to_owned), ..decision.clone() })
     }
 
     /// Every decision about a specimen, the earliest first, with those that were taken back.

@@ -9,6 +9,7 @@ use crate::key::ContentHash;
 use rusqlite::{Connection, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// The kind of lines that take an entry back.
@@ -31,6 +32,13 @@ pub struct Entry<T> {
     pub undone: bool,
 }
 
+impl<T> Entry<T> {
+    /// When it was made, as date and time in UTC.
+    pub fn time(&self) -> String {
+        jiff::Timestamp::from_second(self.time_secs).map_or_else(|_| String::new(), |time| time.to_string())
+    }
+}
+
 /// One line of the table.
 struct Line {
     id: i64,
@@ -39,6 +47,13 @@ struct Line {
     payload: String,
     entry: Option<i64>,
     hash: [u8; 32],
+}
+
+/// A line that is to be written.
+struct NewLine<'a> {
+    kind: &'a str,
+    payload: String,
+    entry: Option<i64>,
 }
 
 impl Line {
@@ -63,48 +78,73 @@ impl ScopeFile {
     /// # Errors
     /// [`ScopeError`] when it cannot be kept.
     pub fn append(&self, kind: &str, decision: &impl Serialize) -> Result<i64, ScopeError> {
-        let payload = super::parts::to_json(self.path(), kind, decision)?;
-        self.append_line(kind, &payload, None)
+        let numbers = self.append_all([(kind, decision)])?;
+        Ok(numbers[0])
     }
 
-    /// Takes a decision back, or puts it back.
+    /// Appends decisions of one step, all or none; answers their numbers once they are on the disk.
     ///
     /// # Errors
-    /// [`ScopeError::NoDecision`] where there is no such decision, and when that cannot be kept.
-    pub fn set_undone(&self, entry: i64, undone: bool) -> Result<(), ScopeError> {
-        if !lines(&self.connection(), self.path())?.iter().any(|line| line.id == entry && line.entry.is_none()) {
+    /// [`ScopeError`] when they cannot be kept.
+    pub fn append_all<'a, T: Serialize + 'a>(
+        &self,
+        decisions: impl IntoIterator<Item = (&'a str, &'a T)>,
+    ) -> Result<Vec<i64>, ScopeError> {
+        let new: Result<Vec<NewLine<'_>>, ScopeError> = decisions
+            .into_iter()
+            .map(|(kind, decision)| {
+                let payload = super::parts::to_json(self.path(), kind, decision)?;
+                Ok(NewLine { kind, payload, entry: None })
+            })
+            .collect();
+        self.append_lines(&new?)
+    }
+
+    /// Takes decisions back, or puts them back, all or none.
+    ///
+    /// # Errors
+    /// [`ScopeError::NoDecision`] where one of them is not there, and when that cannot be kept.
+    pub fn set_undone(&self, entries: &[i64], undone: bool) -> Result<(), ScopeError> {
+        let known: HashSet<i64> = lines(&self.connection(), self.path())?
+            .into_iter()
+            .filter_map(|line| line.entry.is_none().then_some(line.id))
+            .collect();
+        if let Some(entry) = entries.iter().find(|entry| !known.contains(entry)) {
             let why = format!("there is no decision {entry} to undo or redo");
             return Err(ScopeError::NoDecision { path: self.path().to_owned(), why });
         }
-        self.append_line(if undone { UNDO } else { REDO }, "", Some(entry)).map(drop)
+        let kind = if undone { UNDO } else { REDO };
+        let line = |&entry: &i64| NewLine { kind, payload: String::new(), entry: Some(entry) };
+        self.append_lines(&entries.iter().map(line).collect::<Vec<_>>()).map(drop)
     }
 
-    fn append_line(&self, kind: &str, payload: &str, entry: Option<i64>) -> Result<i64, ScopeError> {
+    fn append_lines(&self, new: &[NewLine<'_>]) -> Result<Vec<i64>, ScopeError> {
         let mut connection = self.connection();
-        let mut append = || -> rusqlite::Result<i64> {
+        let mut append = || -> rusqlite::Result<Vec<i64>> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let last = transaction.query_row("SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1", [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             });
-            let (last, before) = match last {
+            let (mut id, mut before): (i64, [u8; 32]) = match last {
                 Err(rusqlite::Error::QueryReturnedNoRows) => (0, [0; 32]),
                 last => last?,
             };
-            let mut line = Line {
-                id: last + 1,
-                time: now_secs(),
-                kind: kind.to_owned(),
-                payload: payload.to_owned(),
-                entry,
-                hash: [0; 32],
-            };
-            line.hash = line.hash_after(&before);
-            transaction.execute(
-                "INSERT INTO journal (id, time, kind, payload, entry, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![line.id, line.time, line.kind, line.payload, line.entry, line.hash],
-            )?;
+            let time = now_secs();
+            let mut ids = Vec::with_capacity(new.len());
+            for NewLine { kind, payload, entry } in new {
+                id += 1;
+                let (kind, payload) = ((*kind).to_owned(), payload.clone());
+                let mut line = Line { id, time, kind, payload, entry: *entry, hash: [0; 32] };
+                line.hash = line.hash_after(&before);
+                transaction.execute(
+                    "INSERT INTO journal (id, time, kind, payload, entry, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![line.id, line.time, line.kind, line.payload, line.entry, line.hash],
+                )?;
+                before = line.hash;
+                ids.push(id);
+            }
             transaction.commit()?;
-            Ok(line.id)
+            Ok(ids)
         };
         append().map_err(|error| ScopeError::of_database(self.path(), error))
     }

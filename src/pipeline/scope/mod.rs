@@ -6,7 +6,7 @@
 //! | small documents, and columns under their hashes | `parts`, `columns` |
 //! | specimens with their import report | `specimens` |
 //! | computed results | `results` |
-//! | decisions of people | `journal`, [`Decision`] |
+//! | decisions of people, and what undoing takes back | `journal`, [`Decision`], `history` |
 //! | the files that specimens came from, and whether they are still the same | `sources` |
 //! | one writer per file | `lock` |
 //! | two sessions side by side | `compare` |
@@ -18,6 +18,7 @@ mod columns;
 mod compare;
 mod decision;
 mod error;
+mod history;
 mod journal;
 mod lock;
 mod parts;
@@ -31,6 +32,7 @@ mod tests;
 pub use compare::{Comparison, Difference, compare};
 pub use decision::{DecidedLabels, Decision, DecisionKind, final_labels, label_in_force};
 pub use error::ScopeError;
+pub use history::{redoable, undoable};
 pub use journal::Entry;
 pub use results::{KeptResult, ResultName, ResultValue};
 pub use sources::{Source, SourceState};
@@ -77,19 +79,14 @@ impl ScopeFile {
     ///
     /// # Errors
     /// [`ScopeError::Exists`] where there is a file of this name, and when it cannot be written; then none is left.
-    pub fn create(
-        path: &Path,
-        opened: &Opened,
-        reading: &ImportOptions,
-        results: &[KeptResult],
-    ) -> Result<Self, ScopeError> {
+    pub fn create(path: &Path, opened: &Opened, results: &[KeptResult]) -> Result<Self, ScopeError> {
         let lock = WriteLock::take(path)?;
         if path.exists() {
             return Err(ScopeError::Exists { path: path.to_owned() });
         }
         let unreachable = |source| ScopeError::Unreachable { path: path.to_owned(), source };
         let unfinished = temporary_beside(path).map_err(unreachable)?.into_temp_path();
-        write_all(&unfinished, path, opened, reading, results)?;
+        write_all(&unfinished, path, opened, results)?;
         unfinished.persist_noclobber(path).map_err(|error| match error.error.kind() {
             std::io::ErrorKind::AlreadyExists => ScopeError::Exists { path: path.to_owned() },
             _ => unreachable(error.error),
@@ -164,7 +161,7 @@ impl ScopeFile {
     pub fn specimens(&self) -> Result<Opened, ScopeError> {
         let part = parts::read_part(&self.connection(), &self.path, specimens::PART)?;
         let part = part.ok_or_else(|| ScopeError::damaged(&self.path, "it holds no specimens"))?;
-        specimens::decode(&self.path, &part.bytes, &part.key)
+        specimens::decode(&self.path, &part.bytes, &part.key, self.reading()?)
     }
 
     /// A result about its specimens, where it was kept.
@@ -190,6 +187,27 @@ impl ScopeFile {
         transaction.commit().map_err(failed)
     }
 
+    /// Copies the session with its whole journal to a new file, and opens that for writing.
+    ///
+    /// # Errors
+    /// [`ScopeError::Exists`] where there is a file of this name, and when it cannot be written; then none is left.
+    pub fn copy_to(&self, path: &Path) -> Result<Self, ScopeError> {
+        let lock = WriteLock::take(path)?;
+        if path.exists() {
+            return Err(ScopeError::Exists { path: path.to_owned() });
+        }
+        let unreachable = |source| ScopeError::Unreachable { path: path.to_owned(), source };
+        let unfinished = temporary_beside(path).map_err(unreachable)?.into_temp_path();
+        let name = unfinished.to_str().ok_or_else(|| {
+            let why = "its name is not Unicode";
+            unreachable(std::io::Error::new(std::io::ErrorKind::InvalidInput, why))
+        })?;
+        let failed = |error| ScopeError::of_database(path, error);
+        self.connection().execute("VACUUM INTO ?1", [name]).map_err(failed)?;
+        unfinished.persist_noclobber(path).map_err(|error| unreachable(error.error))?;
+        Self::checked(path, Access::Write, Some(lock))
+    }
+
     /// A thread that panicked while it held the connection has rolled its transaction back: the file is whole.
     fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
@@ -201,13 +219,7 @@ const READING: &str = "reading";
 const SOURCES: &str = "sources";
 
 /// Writes a session into the empty file `unfinished`; errors name `path`, where it is to stand.
-fn write_all(
-    unfinished: &Path,
-    path: &Path,
-    opened: &Opened,
-    reading: &ImportOptions,
-    results: &[KeptResult],
-) -> Result<(), ScopeError> {
+fn write_all(unfinished: &Path, path: &Path, opened: &Opened, results: &[KeptResult]) -> Result<(), ScopeError> {
     let failed = |error| ScopeError::of_database(path, error);
     let unstorable = |what: &str| {
         let (path, what) = (path.to_owned(), what.to_owned());
@@ -218,7 +230,7 @@ fn write_all(
     let about = About { program: VERSION.to_owned(), commit: COMMIT.to_owned(), created_secs: now_secs() };
     let documents = [
         (ABOUT, parts::to_json(path, ABOUT, &about)?),
-        (READING, parts::to_json(path, READING, reading)?),
+        (READING, parts::to_json(path, READING, &opened.reading)?),
         (SOURCES, parts::to_json(path, SOURCES, &sources::of(&opened.dataset))?),
     ];
     for (name, json) in &documents {

@@ -3,7 +3,7 @@
 use super::ScopeError;
 use super::columns::{ColumnReader, ColumnWriter, Texts};
 use crate::data::dataset::{DatasetBuilder, Flags, Origin, Row, SourceFile};
-use crate::data::import::ImportReport;
+use crate::data::import::{ImportOptions, ImportReport};
 use crate::data::taxonomy::Field;
 use crate::key::{ContentHash, DatasetId};
 use crate::pipeline::opened::Opened;
@@ -60,7 +60,7 @@ pub(super) fn encode(opened: &Opened) -> serde_json::Result<Vec<u8>> {
 }
 
 /// The specimens in these bytes; they must be the ones with this key.
-pub(super) fn decode(path: &Path, bytes: &[u8], key: &DatasetId) -> Result<Opened, ScopeError> {
+pub(super) fn decode(path: &Path, bytes: &[u8], key: &DatasetId, reading: ImportOptions) -> Result<Opened, ScopeError> {
     let mut columns = ColumnReader::new(path, PART, bytes);
     let mut facts: Facts = columns.facts()?;
     let ids = columns.texts()?;
@@ -102,7 +102,7 @@ pub(super) fn decode(path: &Path, bytes: &[u8], key: &DatasetId) -> Result<Opene
     columns.ensure(dataset.key() == *key, "they are not the specimens that they should be")?;
     columns.end()?;
     facts.report.entries = facts.entries;
-    Ok(Opened { paths: facts.paths, dataset: Arc::new(dataset), report: facts.report })
+    Ok(Opened { paths: facts.paths, dataset: Arc::new(dataset), reading, report: facts.report })
 }
 
 /// The label columns, each as its names and codes.

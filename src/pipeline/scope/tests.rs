@@ -41,7 +41,8 @@ fn opened(ids: &[&str]) -> Opened {
     };
     let report = ImportReport { records_read: ids.len() + 1, records_kept: ids.len(), ..ImportReport::default() };
     let report = ImportReport { entries: vec![entry], ..report };
-    Opened { paths: vec!["survey.csv".into()], dataset: Arc::new(builder.finish()), report }
+    let reading = ImportOptions { min_length: 77, ..ImportOptions::default() };
+    Opened { paths: vec!["survey.csv".into()], dataset: Arc::new(builder.finish()), reading, report }
 }
 
 fn results(dataset: &Dataset) -> Vec<KeptResult> {
@@ -122,8 +123,7 @@ fn specimens_and_results_come_back_as_they_were() {
     let path = folder.path().join("work.scope");
     let before = opened(&IDS);
     let kept = results(&before.dataset);
-    let reading = ImportOptions { min_length: 77, ..ImportOptions::default() };
-    drop(ScopeFile::create(&path, &before, &reading, &kept).unwrap());
+    drop(ScopeFile::create(&path, &before, &kept).unwrap());
     let file = ScopeFile::open(&path).unwrap();
     let after = file.specimens().unwrap();
     assert_eq!((after.dataset.key(), after.dataset.name()), (before.dataset.key(), "survey"));
@@ -133,7 +133,7 @@ fn specimens_and_results_come_back_as_they_were() {
         assert_eq!(after.dataset.coordinates(row), before.dataset.coordinates(row));
         assert_eq!(after.dataset.other(row, 0), format!("Düne {row}"));
     }
-    assert_eq!((file.reading().unwrap(), file.about().unwrap().program.as_str()), (reading, VERSION));
+    assert_eq!((&after.reading, file.about().unwrap().program.as_str()), (&before.reading, VERSION));
     for result in &kept {
         let back = file.result(result.name, &after.dataset).unwrap().unwrap();
         assert_eq!((back.name, back.key), (result.name, result.key));
@@ -148,7 +148,7 @@ fn no_specimens_and_one_are_a_session_too() {
     let folder = tempfile::tempdir().unwrap();
     for ids in [&IDS[..0], &IDS[..1]] {
         let path = folder.path().join(format!("{}.scope", ids.len()));
-        let file = ScopeFile::create(&path, &opened(ids), &ImportOptions::default(), &[]).unwrap();
+        let file = ScopeFile::create(&path, &opened(ids), &[]).unwrap();
         assert_eq!(file.specimens().unwrap().dataset.len(), ids.len());
     }
 }
@@ -158,7 +158,7 @@ fn a_result_takes_the_place_of_the_one_before() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("work.scope");
     let opened = opened(&IDS);
-    let file = ScopeFile::create(&path, &opened, &ImportOptions::default(), &results(&opened.dataset)).unwrap();
+    let file = ScopeFile::create(&path, &opened, &results(&opened.dataset)).unwrap();
     let map = results(&opened.dataset).remove(1);
     let newer = KeptResult { key: ContentHash::of(b"newer"), ..map };
     file.keep(&newer, &opened.dataset).unwrap();
@@ -169,7 +169,7 @@ fn a_result_takes_the_place_of_the_one_before() {
 fn two_cannot_write_at_once_and_the_end_of_one_lets_the_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("work.scope");
-    let first = ScopeFile::create(&path, &opened(&IDS), &ImportOptions::default(), &[]).unwrap();
+    let first = ScopeFile::create(&path, &opened(&IDS), &[]).unwrap();
     assert!(matches!(ScopeFile::open(&path), Err(ScopeError::InUse { .. })));
     assert!(ScopeFile::read(&path).is_ok() && ScopeFile::is_in_use(&path));
     drop(first);
@@ -180,7 +180,7 @@ fn two_cannot_write_at_once_and_the_end_of_one_lets_the_other() {
 fn a_session_that_is_read_cannot_be_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("work.scope");
-    drop(ScopeFile::create(&path, &opened(&IDS), &ImportOptions::default(), &[]).unwrap());
+    drop(ScopeFile::create(&path, &opened(&IDS), &[]).unwrap());
     let reader = ScopeFile::read(&path).unwrap();
     assert!(matches!(reader.append("comment", &1), Err(ScopeError::Database { .. })));
     assert!(reader.all::<i32>().unwrap().is_empty());
@@ -191,7 +191,7 @@ fn decisions_in_force_say_what_a_label_is() {
     let folder = tempfile::tempdir().unwrap();
     let opened = opened(&IDS);
     let path = folder.path().join("work.scope");
-    let file = ScopeFile::create(&path, &opened, &ImportOptions::default(), &[]).unwrap();
+    let file = ScopeFile::create(&path, &opened, &[]).unwrap();
     let relabel = |specimen: &str, new: Option<&str>| Decision {
         kind: DecisionKind::Relabel,
         specimen: specimen.to_owned(),
@@ -200,11 +200,12 @@ fn decisions_in_force_say_what_a_label_is() {
         new: new.map(str::to_owned),
         who: "A. Person".to_owned(),
         reason: String::new(),
+        continues: false,
     };
     for decision in [relabel("a", Some("X")), relabel("a", Some("Y")), relabel("b", None), relabel("c", Some("Z"))] {
         file.decide(&opened.dataset, &decision).unwrap();
     }
-    file.set_undone(2, true).unwrap();
+    file.set_undone(&[2], true).unwrap();
     let all = file.all::<Decision>().unwrap();
     let labels = final_labels(&all);
     let of = |id| labels.get(&(id, Field::Genus)).copied();
@@ -217,7 +218,7 @@ fn a_decision_keeps_the_label_that_it_found_and_is_refused_where_that_is_another
     let folder = tempfile::tempdir().unwrap();
     let opened = opened(&IDS);
     let path = folder.path().join("work.scope");
-    let file = ScopeFile::create(&path, &opened, &ImportOptions::default(), &[]).unwrap();
+    let file = ScopeFile::create(&path, &opened, &[]).unwrap();
     let decide = |specimen: &str, old: Option<&str>, new: &str| {
         let decision = Decision {
             kind: DecisionKind::Relabel,
@@ -227,6 +228,7 @@ fn a_decision_keeps_the_label_that_it_found_and_is_refused_where_that_is_another
             new: Some(new.to_owned()),
             who: String::new(),
             reason: String::new(),
+            continues: false,
         };
         file.decide(&opened.dataset, &decision)
     };
@@ -237,7 +239,7 @@ fn a_decision_keeps_the_label_that_it_found_and_is_refused_where_that_is_another
         let said = decide(specimen, Some(claimed), "W").unwrap_err().to_string();
         assert!(said.contains(found) && said.contains(claimed), "{said}");
     }
-    file.set_undone(2, true).unwrap();
+    file.set_undone(&[2], true).unwrap();
     decide("a", Some("X"), "V").unwrap();
     let olds: Vec<_> = file.all::<Decision>().unwrap().into_iter().map(|entry| entry.value.old).collect();
     assert_eq!(olds, [Some("Genus0".to_owned()), Some("X".to_owned()), None, Some("X".to_owned())]);
@@ -255,8 +257,10 @@ fn bytes_of_a_result_that_are_cut_or_lengthened_are_refused() {
     }
     let bytes = specimens::encode(&opened).unwrap();
     let key = opened.dataset.key();
-    assert!((0..bytes.len()).all(|end| specimens::decode(path, &bytes[..end], &key).is_err()));
-    assert!(specimens::decode(path, &bytes, &ContentHash::of(b"others")).is_err());
+    assert!(
+        (0..bytes.len()).all(|end| specimens::decode(path, &bytes[..end], &key, ImportOptions::default()).is_err())
+    );
+    assert!(specimens::decode(path, &bytes, &ContentHash::of(b"others"), ImportOptions::default()).is_err());
 }
 
 proptest! {
@@ -276,6 +280,6 @@ proptest! {
         let mut bytes = specimens::encode(&opened).unwrap();
         let at = at % bytes.len();
         bytes[at] = value;
-        let _ = specimens::decode(Path::new("s"), &bytes, &opened.dataset.key());
+        let _ = specimens::decode(Path::new("s"), &bytes, &opened.dataset.key(), ImportOptions::default());
     }
 }

@@ -8,6 +8,7 @@ pub mod dataset;
 pub mod discover;
 pub mod masking;
 mod recommendation;
+pub mod review;
 pub mod train;
 pub mod welcome;
 
@@ -29,6 +30,7 @@ pub struct Views {
     masking: masking::MaskingView,
     train: train::TrainView,
     discover: discover::DiscoverView,
+    review: review::ReviewView,
 }
 
 impl Views {
@@ -43,6 +45,7 @@ impl Views {
             Page::Masking => self.masking.show(ui, scope),
             Page::Train => self.train.show(ui, scope),
             Page::Discover => self.discover.show(ui, scope),
+            Page::Review => self.review.show(ui, scope),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::session::Command;
 use crate::ui::files::{Purpose, typed_paths};
 use crate::ui::scope::Scope;
 use crate::ui::widgets::state;
-use crate::ui::{theme, topbar};
+use crate::ui::{theme, topbar, words};
 use egui::{Key, RichText, TextEdit, Ui};
 
 /// What the page remembers from frame to frame.
@@ -25,6 +25,7 @@ impl Welcome {
             ui.add_space(theme::GROUP_GAP);
             opening(ui, scope);
             self.choices(ui, scope);
+            recoveries(ui, scope);
             if !scope.session.settings.recent.is_empty() {
                 ui.add_space(theme::GROUP_GAP);
                 ui.label(RichText::new("Recent files").strong());
@@ -55,6 +56,23 @@ impl Welcome {
         let open = ui.add_enabled(!paths.is_empty(), egui::Button::new("Open this path"));
         if (open.clicked() || entered) && !paths.is_empty() {
             scope.ask(Command::Open(paths));
+        }
+    }
+}
+
+/// Decisions that were made and never saved under a name, after a crash too.
+fn recoveries(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let found = scope.session.reviewing.recoveries.clone();
+    if found.is_empty() {
+        return;
+    }
+    ui.add_space(theme::GROUP_GAP);
+    ui.label(RichText::new("Decisions not saved as a session").strong());
+    for recovery in found {
+        let text = format!("{}: {}", recovery.name, words::counted(recovery.decisions, "decision", "decisions"));
+        let hint = format!("Go on with them; the last was made {} (UTC)", recovery.when);
+        if ui.button(text).on_hover_text(hint).clicked() {
+            scope.ask(Command::Open(vec![recovery.path]));
         }
     }
 }

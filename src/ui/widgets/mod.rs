@@ -6,5 +6,7 @@ pub mod export;
 pub mod float;
 pub mod map;
 pub mod sequence;
+pub mod site;
+pub mod stack;
 pub mod state;
 pub mod table;

@@ -1,0 +1,182 @@
+//! The page Review in its states, and what a curator does there.
+
+use crate::desk::{Answered, Desk, builder, everything};
+use crate::review_results::{FIRST, SWAPPED};
+use barcodescope::data::taxonomy::Field;
+use barcodescope::jobs::Task;
+use barcodescope::session::review::{ReviewCommand, ReviewTab};
+use barcodescope::session::{Command, Input, Page};
+use egui::{Key, Modifiers, Theme, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+
+type Window = Harness<'static, Desk>;
+
+fn at(mut desk: Desk) -> Window {
+    desk.tell(Input::Command(Command::Show(Page::Review)));
+    desk.open_window(builder(vec2(1440.0, 900.0), Theme::Light))
+}
+
+fn review(command: ReviewCommand) -> Input {
+    Input::Command(Command::Review(command))
+}
+
+fn judged(answered: Answered) -> Desk {
+    let mut desk = Desk::with_species(answered);
+    desk.is_at_work();
+    desk.tell(review(ReviewCommand::Start));
+    desk
+}
+
+/// The window with the first suspect in it.
+fn at_first() -> Window {
+    let mut window = at(judged(everything));
+    press(&mut window, Key::N);
+    assert_eq!(window.state().session.selection.focus(), Some(FIRST));
+    window
+}
+
+fn press(window: &mut Window, key: Key) {
+    window.key_press(key);
+    window.run();
+}
+
+fn shows(window: &Window, part: &str) -> bool {
+    window.query_all_by_label_contains(part).next().is_some()
+}
+
+fn click(window: &mut Window, name: &str) {
+    window.query_all_by_label(name).next().unwrap_or_else(|| panic!("'{name}' is there")).click();
+    window.run();
+}
+
+fn name_of(window: &Window, row: usize) -> Option<String> {
+    window.state().session.curated().unwrap().label(row, Field::Species).map(str::to_owned)
+}
+
+fn decided(window: &Window) -> usize {
+    window.state().session.reviewing.entries().iter().filter(|entry| !entry.undone).count()
+}
+
+#[test]
+fn what_it_is_for_is_told_before_anything_is_judged() {
+    let mut window = at(Desk::with_species(everything));
+    assert!(
+        shows(&window, "the file that you opened is never changed") && !shows(&window, "have their species nearest")
+    );
+    click(&mut window, "Judge labels");
+    assert!(shows(&window, "have their species nearest") && shows(&window, "misidentification"));
+}
+
+#[test]
+fn embeddings_come_first() {
+    let window =
+        at(Desk::with_species(|task| if matches!(task, Task::Embed { .. }) { None } else { everything(task) }));
+    assert!(shows(&window, "The embeddings are not there yet"));
+}
+
+#[test]
+fn what_is_being_made_is_shown_and_can_be_stopped() {
+    let mut window = at(judged(|task| if matches!(task, Task::Audit(_)) { None } else { everything(task) }));
+    assert!(shows(&window, "120 of 500 epochs"));
+    let job = window.state().session.reviewing.audited.job().expect("it is being made");
+    window.state_mut().commands.clear();
+    click(&mut window, "Stop");
+    assert_eq!(window.state().commands, [Command::Stop(job)]);
+}
+
+#[test]
+fn a_failure_says_why_and_can_be_tried_again() {
+    let failing: Answered =
+        |task| if matches!(task, Task::Audit(_)) { Some(Err("nobody has a name")) } else { everything(task) };
+    let mut window = at(judged(failing));
+    assert!(shows(&window, "Nobody has a name"));
+    window.state_mut().commands.clear();
+    click(&mut window, "Judge labels");
+    assert_eq!(window.state().commands, [Command::Review(ReviewCommand::Start)]);
+}
+
+#[test]
+fn the_specimen_that_is_looked_at_is_shown_with_everything() {
+    let window = at_first();
+    for part in [
+        "Evidence on row 0",
+        "What the methods say",
+        "By identity",
+        "30 columns in which the nearest 3 specimens differ",
+        "bases that tell",
+        "BOLD:AAA0001",
+        "Stop codons at 203",
+    ] {
+        assert!(shows(&window, part), "{part}");
+    }
+}
+
+#[test]
+fn keys_decide_and_lead_on_and_every_step_can_be_taken_back() {
+    let mut window = at_first();
+    let before = name_of(&window, FIRST);
+    press(&mut window, Key::R);
+    assert_eq!(name_of(&window, FIRST), name_of(&window, FIRST + 1), "it bears the name that fits");
+    assert_ne!(name_of(&window, FIRST), before);
+    assert_eq!(window.state().session.selection.focus(), Some(SWAPPED[0]), "and the next one is looked at");
+    let names = SWAPPED.map(|row| name_of(&window, row));
+    press(&mut window, Key::W);
+    assert_eq!(SWAPPED.map(|row| name_of(&window, row)), [names[1].clone(), names[0].clone()]);
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    window.run();
+    assert_eq!(SWAPPED.map(|row| name_of(&window, row)), names, "both at once");
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    window.run();
+    assert_eq!((name_of(&window, FIRST), decided(&window)), (before, 0));
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Y);
+    window.run();
+    assert_eq!(name_of(&window, FIRST), name_of(&window, FIRST + 1));
+}
+
+#[test]
+fn what_was_decided_leaves_the_queue_and_stands_in_the_list() {
+    let mut window = at_first();
+    press(&mut window, Key::X);
+    assert!(!shows(&window, "evidence on row 0"));
+    window.state_mut().tell(review(ReviewCommand::Show(ReviewTab::Decisions)));
+    window.run();
+    assert!(shows(&window, "excluded") && shows(&window, "TEST0000-26"));
+    // In the table of the decisions the specimen leads back to the queue.
+    click(&mut window, "decisions, row 1");
+    assert_eq!(window.state().session.reviewing.tab, ReviewTab::Queue);
+}
+
+#[test]
+fn a_reason_goes_with_the_decision_and_keys_that_are_typed_decide_nothing() {
+    let mut window = at_first();
+    window.get_by_label("Why").focus();
+    window.run();
+    let field = window.query_all_by_role(egui::accesskit::Role::TextInput).last();
+    assert!(field.is_some());
+    window.get_by(|node| node.role() == egui::accesskit::Role::TextInput && node.is_focused()).type_text("axr");
+    window.run();
+    assert_eq!(decided(&window), 0, "letters in a field are no verdicts");
+    click(&mut window, "Accept (A)");
+    let entries = window.state().session.reviewing.entries().clone();
+    assert_eq!((entries.len(), entries[0].value.reason.as_str()), (1, "axr"));
+}
+
+#[test]
+fn figures_before_and_after_stand_above_the_list() {
+    let mut window = at_first();
+    assert!(shows(&window, "As read") && !shows(&window, "After your decisions"));
+    press(&mut window, Key::R);
+    assert!(shows(&window, "After your decisions"));
+}
+
+#[test]
+fn files_without_bins_say_so() {
+    let mut window = at(judged(everything));
+    window.state_mut().tell(review(ReviewCommand::Show(ReviewTab::Bins)));
+    window.run();
+    assert!(shows(&window, "No specimen has a BIN"));
+    window.state_mut().tell(review(ReviewCommand::Show(ReviewTab::Grades)));
+    window.run();
+    assert!(shows(&window, "Apis species0"));
+}

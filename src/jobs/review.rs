@@ -1,18 +1,21 @@
 //! The work of the page Review: judging labels, keeping decisions, saving and finding sessions.
 
 use super::error::WorkError;
+use crate::analysis::gap::Distance;
 use crate::analysis::kmer::KmerShortlist;
 use crate::data::dataset::Dataset;
 use crate::data::frame::FrameCheck;
 use crate::jobs::{Output, Reporter};
-use crate::pipeline::audit::{Audit, AuditSettings, Suspect, audit};
+use crate::pipeline::audit::{Audit, AuditSettings, Contaminants, Suspect, audit_with};
 use crate::pipeline::dossier::{Dossier, DossierInput, dossier};
 use crate::pipeline::embed::Embedded;
+use crate::pipeline::gap::{Gap, gap};
 use crate::pipeline::opened::Opened;
 use crate::pipeline::review::{Curated, Standing, standing};
 use crate::pipeline::scope::{
     Decision, EXTENSION, Entry, KeptResult, ResultName, ScopeFile, SourceState, redoable, undoable,
 };
+use crate::pipeline::tree::{SpecimenTree, specimen_tree};
 use crate::pipeline::{Provenance, Side};
 use crate::progress::{Observer, Progress};
 use crate::seed::Seed;
@@ -27,6 +30,8 @@ pub struct AuditTask {
     pub dataset: Arc<Dataset>,
     /// Their embeddings.
     pub embedded: Arc<Embedded>,
+    /// Sequences of contaminants that barcodes are compared with.
+    pub contaminants: Option<PathBuf>,
     /// How.
     pub settings: AuditSettings,
 }
@@ -61,6 +66,36 @@ pub struct DossierTask {
     pub row: usize,
     /// The seed of the run, for the record.
     pub seed: Seed,
+}
+
+/// Distances that are to be measured.
+#[derive(Debug, Clone)]
+pub struct GapTask {
+    /// The specimens.
+    pub dataset: Arc<Dataset>,
+    /// Their embeddings.
+    pub embedded: Arc<Embedded>,
+    /// Where their barcodes lie.
+    pub frames: Arc<Vec<FrameCheck>>,
+    /// What was decided.
+    pub entries: Arc<Vec<Entry<Decision>>>,
+    /// How barcodes are compared.
+    pub distance: Distance,
+    /// The seed of the run, for the record.
+    pub seed: Seed,
+}
+
+/// Specimens that are to be joined to a tree.
+#[derive(Debug, Clone)]
+pub struct TreeTask {
+    /// The specimens.
+    pub dataset: Arc<Dataset>,
+    /// Where their barcodes lie.
+    pub frames: Arc<Vec<FrameCheck>>,
+    /// Which of them.
+    pub rows: Vec<usize>,
+    /// How barcodes are compared.
+    pub distance: Distance,
 }
 
 /// A change of the list of decisions.
@@ -146,7 +181,8 @@ pub struct Recovery {
 
 pub(super) fn judge(task: &AuditTask, observer: &dyn Observer) -> Result<Output, WorkError> {
     let side = Side::all(&task.dataset, Some(&task.embedded));
-    Ok(Output::Audited(Arc::new(audit(side, &task.settings, observer)?)))
+    let contaminants = task.contaminants.as_deref().map(|path| Contaminants::read(path, observer)).transpose()?;
+    Ok(Output::Audited(Arc::new(audit_with(side, contaminants.as_ref(), &task.settings, observer)?)))
 }
 
 /// The labels as they were read, and as they are in force.
@@ -167,6 +203,16 @@ pub(super) fn put_together(
     let input = DossierInput { curated: &curated, vectors, shortlist, frames, suspect, row };
     let provenance = task.embedded.describe(Provenance::new(task.seed, &[&task.dataset]));
     Ok(dossier(&input, provenance, observer)?)
+}
+
+pub(super) fn measure_gap(task: &GapTask, vectors: &Array2<f32>, observer: &dyn Observer) -> Result<Gap, WorkError> {
+    let curated = Curated::new(&task.dataset, &task.entries);
+    let provenance = task.embedded.describe(Provenance::new(task.seed, &[&task.dataset]));
+    Ok(gap(&curated, &task.frames, Some(vectors), task.distance, provenance, observer)?)
+}
+
+pub(super) fn join(task: &TreeTask, observer: &dyn Observer) -> Result<SpecimenTree, WorkError> {
+    Ok(specimen_tree(&task.dataset, &task.frames, &task.rows, task.distance, observer)?)
 }
 
 pub(super) fn keep(task: &KeepTask) -> Result<Kept, WorkError> {

@@ -3,7 +3,9 @@
 use super::discover::{DiscoverTask, Discovered};
 use super::export::Export;
 use super::lab::{LabOutput, LabTask};
-use super::review::{AuditTask, DossierTask, KeepTask, Kept, OpenedSession, Recovery, SaveTask, StandingTask};
+use super::review::{
+    AuditTask, DossierTask, GapTask, KeepTask, Kept, OpenedSession, Recovery, SaveTask, StandingTask, TreeTask,
+};
 use super::runner::Kind;
 use crate::data::dataset::Dataset;
 use crate::data::frame::FrameCheck;
@@ -16,11 +18,13 @@ use crate::pipeline::classify::{Classification, ClassifySettings};
 use crate::pipeline::cluster::{ClusterSettings, Clustering};
 use crate::pipeline::dossier::Dossier;
 use crate::pipeline::embed::Embedded;
+use crate::pipeline::gap::Gap;
 use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSettings, Projection};
 use crate::pipeline::recommend::{RecommendSettings, Recommendation};
 use crate::pipeline::review::Standing;
 use crate::pipeline::train::{Estimate, RunFacts, SampleReading, TrainOutcome, TrainRequest};
+use crate::pipeline::tree::SpecimenTree;
 use crate::seed::Seed;
 use crate::train::{Report, Validation};
 use std::path::PathBuf;
@@ -191,6 +195,10 @@ pub enum Task {
     Measure(Box<StandingTask>),
     /// Put together everything about one specimen.
     Dossier(Box<DossierTask>),
+    /// Measure distances within species and between them.
+    Gap(Box<GapTask>),
+    /// Join specimens to a tree.
+    Tree(Box<TreeTask>),
     /// Keep decisions.
     Keep(Box<KeepTask>),
     /// Save a session under a name.
@@ -215,7 +223,11 @@ impl Task {
     /// How the job shares the machine.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::FindClosest { .. } | Self::Dossier(_) | Self::Measure(_) | Self::FindRecoveries { .. } => Kind::Light,
+            Self::FindClosest { .. }
+            | Self::Dossier(_)
+            | Self::Tree(_)
+            | Self::Measure(_)
+            | Self::FindRecoveries { .. } => Kind::Light,
             Self::Export { .. } | Self::Discard { .. } | Self::Keep(_) | Self::SaveSession(_) => Kind::Write,
             Self::Train(_) => Kind::Training,
             Self::Estimate(_) => Kind::Trial,
@@ -246,6 +258,8 @@ impl Task {
             Self::Discover(_) => "Looking for what is new".to_owned(),
             Self::Audit(_) => "Judging labels".to_owned(),
             Self::Measure(_) => "Measuring labels".to_owned(),
+            Self::Gap(_) => "Measuring distances".to_owned(),
+            Self::Tree(_) => "Joining a tree".to_owned(),
             Self::Dossier(_) => "Putting a dossier together".to_owned(),
             Self::Keep(_) => "Keeping decisions".to_owned(),
             Self::SaveSession(task) => format!("Saving {}", file_names(std::slice::from_ref(&task.to))),
@@ -321,6 +335,10 @@ pub enum Output {
     Measured(Arc<[Standing; 2]>),
     /// Of [`Task::Dossier`].
     Dossier(Arc<Dossier>),
+    /// Of [`Task::Gap`].
+    Gap(Arc<Gap>),
+    /// Of [`Task::Tree`].
+    Tree(Arc<SpecimenTree>),
     /// Of [`Task::Keep`].
     Kept(Kept),
     /// Of [`Task::SaveSession`].

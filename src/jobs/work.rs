@@ -163,6 +163,11 @@ impl Workshop {
                 let shortlist = self.shortlist(&task.dataset, observer)?;
                 Ok(Output::Dossier(Arc::new(review::put_together(&task, &vectors, &shortlist, observer)?)))
             }
+            Task::Gap(task) => {
+                let vectors = self.comparable(&task.embedded, observer)?;
+                Ok(Output::Gap(Arc::new(review::measure_gap(&task, &vectors, observer)?)))
+            }
+            Task::Tree(task) => Ok(Output::Tree(Arc::new(review::join(&task, observer)?))),
             Task::Keep(task) => Ok(Output::Kept(review::keep(&task)?)),
             Task::SaveSession(task) => Ok(Output::SessionSaved(review::save(&task, observer)?)),
             Task::FindRecoveries { folder } => Ok(Output::Recoveries(review::find_recoveries(&folder, observer))),

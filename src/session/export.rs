@@ -213,7 +213,9 @@ impl Session {
                 let dossier = self.reviewing.dossier.shown();
                 let dossier = dossier.map(|dossier| (Arc::clone(dossier), self.opinions(dossier.row)));
                 let map = self.results.map().cloned();
-                Export::Review(ReviewExport { file, dataset, audit, entries, dossier, map })
+                let gap = self.reviewing.gap.shown().cloned();
+                let tree = self.reviewing.tree.shown().cloned();
+                Export::Review(ReviewExport { file, dataset, audit, entries, dossier, map, gap, tree })
             }
         })
     }
@@ -248,6 +250,8 @@ impl Session {
             Exported::Embeddings => self.results.embedding.shown().is_some(),
             Exported::Lab(what) => self.export_of_lab(what).is_some(),
             Exported::Review(ReviewFile::Dossier) => self.reviewing.dossier.shown().is_some(),
+            Exported::Review(ReviewFile::Gap) => self.reviewing.gap.shown().is_some(),
+            Exported::Review(ReviewFile::Newick) => self.reviewing.tree.shown().is_some(),
             Exported::Review(file) => {
                 self.dataset().is_some() && (!file.needs_audit() || self.reviewing.audited.shown().is_some())
             }

@@ -196,7 +196,7 @@ impl Session {
     /// The job that the window tells of: opening a file, a step, or work that somebody asked for; that of the page that is shown first.
     pub fn job(&self) -> Option<JobId> {
         let step = || self.results.stage(self.running()?).job();
-        let (lab, discovering, auditing) = (self.lab.job(), self.discovering.found.job(), self.reviewing.audited.job());
+        let (lab, discovering, auditing) = (self.lab.job(), self.discovering.found.job(), self.reviewing.job());
         let looked_at = match self.page {
             Page::Masking => lab,
             Page::Discover => discovering,

@@ -6,16 +6,19 @@
 
 use super::stage::{Problem, Stage, StageKey};
 use super::{Effect, Page, Session};
+use crate::analysis::gap::Distance;
 use crate::data::dataset::Dataset;
 use crate::jobs::{
-    AuditTask, Change, DossierTask, JobError, JobId, KeepPlace, KeepTask, Kept, Output, Recovery, SaveTask,
-    StandingTask, Task,
+    AuditTask, Change, DossierTask, GapTask, JobError, JobId, KeepPlace, KeepTask, Kept, Output, Recovery, SaveTask,
+    StandingTask, Task, TreeTask,
 };
 use crate::pipeline::Method;
 use crate::pipeline::audit::{Audit, AuditSettings, Suspect};
 use crate::pipeline::dossier::Dossier;
+use crate::pipeline::gap::Gap;
 use crate::pipeline::review::{Curated, Curator, Standing, Verdict};
 use crate::pipeline::scope::{Decision, Entry, KeptResult, ScopeFile, redoable, undoable};
+use crate::pipeline::tree::SpecimenTree;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,13 +34,17 @@ pub enum ReviewTab {
     Bins,
     /// Grades of the species.
     Grades,
+    /// Distances within species and between them.
+    Distances,
+    /// A tree of the selected specimens.
+    Tree,
     /// What was decided.
     Decisions,
 }
 
 impl ReviewTab {
     /// Every part, in the order of the page.
-    pub const ALL: [Self; 4] = [Self::Queue, Self::Bins, Self::Grades, Self::Decisions];
+    pub const ALL: [Self; 6] = [Self::Queue, Self::Bins, Self::Grades, Self::Distances, Self::Tree, Self::Decisions];
 
     /// Its name on the page.
     pub fn title(self) -> &'static str {
@@ -45,6 +52,8 @@ impl ReviewTab {
             Self::Queue => "Specimens",
             Self::Bins => "BINs",
             Self::Grades => "Grades of species",
+            Self::Distances => "Barcode gap",
+            Self::Tree => "Tree",
             Self::Decisions => "Decisions",
         }
     }
@@ -57,6 +66,8 @@ pub enum ReviewCommand {
     Show(ReviewTab),
     /// Judge like this.
     Set(AuditSettings),
+    /// Compare barcodes with these contaminants, or with none.
+    Screen(Option<PathBuf>),
     /// Begin.
     Start,
     /// Say something of a specimen, with a reason.
@@ -69,6 +80,10 @@ pub enum ReviewCommand {
     KeepAgain,
     /// Decisions are made by this person.
     CallMe(String),
+    /// Measure distances within species and between them.
+    MeasureGap(Distance),
+    /// Join the selected specimens to a tree.
+    DrawTree(Distance),
     /// Save everything as a session under this name.
     SaveAs(PathBuf),
 }
@@ -80,12 +95,18 @@ pub struct Reviewing {
     pub tab: ReviewTab,
     /// How labels are judged.
     pub settings: AuditSettings,
+    /// Sequences of contaminants that barcodes are compared with.
+    pub contaminants: Option<PathBuf>,
     /// How they were judged.
     pub audited: Stage<Audit>,
     /// How well names, barcodes and BINs agree: as read, and in force.
     pub standings: Stage<[Standing; 2]>,
     /// Everything about the specimen that is looked at.
     pub dossier: Stage<Dossier>,
+    /// Distances within species and between them.
+    pub gap: Stage<Gap>,
+    /// A tree of specimens that were selected.
+    pub tree: Stage<SpecimenTree>,
     /// Why decisions could not be kept.
     pub problem: Option<Problem>,
     /// Decisions about other files that were never saved under a name.
@@ -141,16 +162,18 @@ impl Reviewing {
 
     /// Stops what is being made; what was there before stays.
     pub(super) fn set_aside(&mut self, effects: &mut Vec<Effect>) {
-        if let Some(job) = self.audited.job() {
-            effects.push(Effect::Stop(job));
-            self.audited.abandon();
-        }
+        let jobs = [self.audited.job(), self.gap.job(), self.tree.job()];
+        effects.extend(jobs.into_iter().flatten().map(Effect::Stop));
+        self.audited.abandon();
+        self.gap.abandon();
+        self.tree.abandon();
     }
 
     /// Forgets what was about other specimens.
     pub(super) fn start_over(&mut self) {
         *self = Self {
             settings: self.settings,
+            contaminants: self.contaminants.take(),
             recoveries: std::mem::take(&mut self.recoveries),
             stand_in_home: self.stand_in_home.take(),
             finding: self.finding,
@@ -165,10 +188,17 @@ impl Reviewing {
         self.renew_entries();
     }
 
+    /// The job that somebody asked for.
+    pub(super) fn job(&self) -> Option<JobId> {
+        self.audited.job().or(self.gap.job()).or(self.tree.job())
+    }
+
     pub(super) fn has_job(&self, id: JobId) -> bool {
         self.audited.job() == Some(id)
             || self.standings.job() == Some(id)
             || self.dossier.job() == Some(id)
+            || self.gap.job() == Some(id)
+            || self.tree.job() == Some(id)
             || self.finding == Some(id)
             || [self.keeping, self.saving].into_iter().flatten().any(|(job, _)| job == id)
     }
@@ -229,6 +259,7 @@ impl Session {
         match command {
             ReviewCommand::Show(tab) => self.reviewing.tab = tab,
             ReviewCommand::Set(settings) => self.reviewing.settings = settings,
+            ReviewCommand::Screen(path) => self.reviewing.contaminants = path,
             ReviewCommand::Start => self.start_audit(effects),
             ReviewCommand::Say(row, verdict, reason) => self.say(row, &verdict, &reason, effects),
             ReviewCommand::Undo if self.reviewing.can_undo() => self.change(Change::Undo, effects),
@@ -239,6 +270,8 @@ impl Session {
                 self.settings.curator = name;
                 effects.push(Effect::SaveSettings);
             }
+            ReviewCommand::MeasureGap(distance) => self.measure_gap(distance, effects),
+            ReviewCommand::DrawTree(distance) => self.draw_tree(distance, effects),
             ReviewCommand::SaveAs(path) => self.save_session(path, effects),
         }
     }
@@ -254,8 +287,10 @@ impl Session {
         let dataset = Arc::clone(&self.dataset()?.dataset);
         let embedded = self.results.embedding.ready()?;
         let settings = AuditSettings { seed: self.choices.seed, ..self.reviewing.settings };
-        let key = StageKey::of([embedded.key.text().as_bytes(), format!("{settings:?}").as_bytes()]);
-        Some((key, AuditTask { dataset, embedded: Arc::clone(&embedded.value), settings }))
+        let contaminants = self.reviewing.contaminants.clone();
+        let how = format!("{settings:?} {contaminants:?}");
+        let key = StageKey::of([embedded.key.text().as_bytes(), how.as_bytes()]);
+        Some((key, AuditTask { dataset, embedded: Arc::clone(&embedded.value), contaminants, settings }))
     }
 
     /// Whether what is shown was made from other choices than those of now.
@@ -270,6 +305,34 @@ impl Session {
         let job = JobId::next();
         self.reviewing.audited.begin(job, key);
         effects.push(Effect::Start(job, Box::new(Task::Audit(Box::new(task)))));
+    }
+
+    fn measure_gap(&mut self, distance: Distance, effects: &mut Vec<Effect>) {
+        let (Some(opened), Some(embedded)) = (self.dataset().cloned(), self.results.embedding.ready().cloned()) else {
+            return;
+        };
+        let Some(frames) = self.results.frames.ready().map(|made| Arc::clone(&made.value)) else { return };
+        let entries = Arc::clone(&self.reviewing.entries);
+        let settings = format!("gap {distance:?} {}", decided_text(&entries).join(" "));
+        let key = StageKey::of([embedded.key.text().as_bytes(), settings.as_bytes()]);
+        let job = JobId::next();
+        self.reviewing.gap.begin(job, key);
+        let (dataset, embedded, seed) = (Arc::clone(&opened.dataset), embedded.value, self.choices.seed);
+        let task = GapTask { dataset, embedded, frames, entries, distance, seed };
+        effects.push(Effect::Start(job, Box::new(Task::Gap(Box::new(task)))));
+    }
+
+    fn draw_tree(&mut self, distance: Distance, effects: &mut Vec<Effect>) {
+        let (Some(opened), Some(frames)) = (self.dataset().cloned(), self.results.frames.ready().cloned()) else {
+            return;
+        };
+        let rows: Vec<usize> = self.selection.rows().iter().collect();
+        let settings = format!("tree {distance:?} {rows:?}");
+        let key = StageKey::of([frames.key.text().as_bytes(), settings.as_bytes()]);
+        let job = JobId::next();
+        self.reviewing.tree.begin(job, key);
+        let task = TreeTask { dataset: Arc::clone(&opened.dataset), frames: frames.value, rows, distance };
+        effects.push(Effect::Start(job, Box::new(Task::Tree(Box::new(task)))));
     }
 
     fn say(&mut self, row: usize, verdict: &Verdict, reason: &str, effects: &mut Vec<Effect>) {
@@ -433,13 +496,17 @@ impl Session {
                     self.reviewing.number_suspects(rows);
                 }
                 Ok(Output::Dossier(found)) => drop(reviewing.dossier.finish(id, Ok(found))),
+                Ok(Output::Gap(found)) => drop(reviewing.gap.finish(id, Ok(found))),
+                Ok(Output::Tree(found)) => drop(reviewing.tree.finish(id, Ok(found))),
                 Ok(Output::Measured(found)) => drop(reviewing.standings.finish(id, Ok(found))),
                 Ok(_) => {}
                 Err(error) => {
                     let problem = Problem::from(&error);
                     reviewing.audited.finish(id, Err(problem.clone()));
                     reviewing.standings.finish(id, Err(problem.clone()));
-                    reviewing.dossier.finish(id, Err(problem));
+                    reviewing.dossier.finish(id, Err(problem.clone()));
+                    reviewing.gap.finish(id, Err(problem.clone()));
+                    reviewing.tree.finish(id, Err(problem));
                 }
             }
         }

@@ -127,9 +127,13 @@ pub(super) fn output(task: &Task, opened: &Arc<Opened>) -> Output {
         Task::Train(_) => Output::Trained(Vec::new()),
         Task::Estimate(_) => Output::Estimated(Arc::default()),
         Task::Discard { .. } => Output::Discarded(true),
-        Task::Lab(_) | Task::Discover(_) | Task::Audit(_) | Task::Measure(_) | Task::Dossier(_) => {
-            Output::Trained(Vec::new())
-        }
+        Task::Lab(_)
+        | Task::Discover(_)
+        | Task::Audit(_)
+        | Task::Measure(_)
+        | Task::Dossier(_)
+        | Task::Gap(_)
+        | Task::Tree(_) => Output::Trained(Vec::new()),
         Task::Keep(_) | Task::SaveSession(_) => Output::Kept(Kept { file: None, entries: Vec::new() }),
         Task::FindRecoveries { .. } => Output::Recoveries(Vec::new()),
         Task::FindClosest { row, embedded, .. } => {

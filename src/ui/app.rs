@@ -180,6 +180,10 @@ impl App {
     pub(super) fn take_file(&mut self, ctx: &Context, chosen: Chosen) {
         let command = match chosen.purpose {
             Purpose::Open => Some(Command::Open(chosen.paths)),
+            Purpose::Contaminants => {
+                let path = chosen.paths.into_iter().next();
+                path.map(|path| Command::Review(ReviewCommand::Screen(Some(path))))
+            }
             Purpose::Session => {
                 let path = chosen.paths.into_iter().next();
                 path.map(|path| Command::Review(ReviewCommand::SaveAs(path)))

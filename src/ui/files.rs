@@ -29,6 +29,8 @@ pub enum Purpose {
     Model,
     /// To try it as a model in the masking lab.
     LabModel,
+    /// To compare barcodes with the contaminants in it.
+    Contaminants,
     /// To save everything as a session.
     Session,
     /// To write something into it.
@@ -40,6 +42,7 @@ impl Purpose {
         match self {
             Self::Open => "Open barcodes",
             Self::Model | Self::LabModel => "Open a model",
+            Self::Contaminants => "Open contaminants",
             Self::Session => "Save as a session",
             Self::Save(what) => what.title().trim_end_matches('…'),
         }
@@ -53,6 +56,7 @@ impl Purpose {
         match self {
             Self::Open => "Path of a FASTA file, a table or a session; several are separated by ;".to_owned(),
             Self::Model | Self::LabModel => "Path of a .safetensors, .pt or .pth file, or of a model folder".to_owned(),
+            Self::Contaminants => "Path of a FASTA file of contaminants".to_owned(),
             Self::Session => format!("Path of the session; its ending is .{EXTENSION}"),
             Self::Save(what) => {
                 format!("Path of the file; its ending says the format: .{}", what.endings().join(", ."))
@@ -65,7 +69,7 @@ impl Purpose {
         match self {
             Self::Save(what) => format!("{}.{}", what.file_stem(), what.endings()[0]),
             Self::Session => format!("work.{EXTENSION}"),
-            Self::Open | Self::Model | Self::LabModel => String::new(),
+            Self::Open | Self::Contaminants | Self::Model | Self::LabModel => String::new(),
         }
     }
 }
@@ -184,6 +188,10 @@ fn show_dialog(ctx: &Context, purpose: Purpose) -> Waiting {
         Purpose::Open => {
             let files = dialog.add_filter("Barcodes", &DATA_ENDINGS).add_filter("All files", &["*"]).pick_files();
             Box::pin(async move { Some(files.await?.into_iter().flat_map(paths).collect()) })
+        }
+        Purpose::Contaminants => {
+            let file = dialog.add_filter("Sequences", &DATA_ENDINGS).add_filter("All files", &["*"]).pick_file();
+            Box::pin(async move { file.await.map(paths) })
         }
         Purpose::Model | Purpose::LabModel => {
             let file = dialog.add_filter("Models", &MODEL_ENDINGS).add_filter("All files", &["*"]).pick_file();

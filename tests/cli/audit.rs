@@ -50,3 +50,54 @@ fn a_threshold_that_is_no_share_is_refused_in_words() {
     let text = String::from_utf8_lossy(&said.stderr).into_owned();
     assert!(text.contains("same species") && text.contains("between 0 and 1"), "{text}");
 }
+
+#[test]
+fn a_named_contaminant_is_found_in_a_file_of_any_marker() {
+    let place = Workplace::new();
+    write_survey(&place);
+    let specimens = Invented { genera: 6, species_per_genus: 2, specimens_per_species: 5 }.specimens();
+    let dirt =
+        specimens.iter().find(|specimen| specimen.genus == "Inventa0" && specimen.species.contains("0 ")).unwrap();
+    place.write("dirt.fasta", &format!(">Homo_sapiens|16S\n{}\n", dirt.sequence));
+    let run = [
+        "audit",
+        "survey.csv",
+        "--method",
+        "align",
+        "--contaminants",
+        "dirt.fasta",
+        "--contaminant",
+        "0.999",
+        "-o",
+        "a",
+    ];
+    place.run_well(&run);
+    let (_, rows) = place.read_table("a/suspects.csv");
+    let contaminated: Vec<&Vec<String>> = rows.iter().filter(|row| row[3] == "contamination").collect();
+    assert!(contaminated.iter().any(|row| row[5].contains("the contaminant Homo_sapiens")), "{rows:?}");
+    assert!(contaminated.len() <= 5, "only specimens of its own species are as like it: {contaminated:?}");
+}
+
+#[test]
+fn the_barcode_gap_is_written_with_its_best_threshold() {
+    let place = Workplace::new();
+    place.write_survey("survey.csv");
+    let facts = place.run_json(&["gap", "survey.csv", "--bases-only", "-o", "gap"]);
+    let (header, rows) = place.read_table("gap/gap.csv");
+    assert_eq!(
+        header.join(","),
+        "species,specimens,within,nearest,nearest_species,gap,embedded_within,embedded_nearest"
+    );
+    assert_eq!(facts["species"].as_u64(), Some(rows.len() as u64));
+    assert!(rows.iter().all(|row| row[5] == "yes" && row[6].is_empty()), "invented species are far apart: {rows:?}");
+    let best = facts["best_thresholds"][0]["threshold"].as_f64().unwrap();
+    let number = |row: &Vec<String>, at: usize| row[at].parse::<f64>().unwrap();
+    assert!(rows.iter().all(|row| best < number(row, 3)), "no species is lumped at {best}");
+    let (_, histogram) = place.read_table("gap/histogram.csv");
+    let pairs = |at: usize| histogram.iter().map(|row| number(row, at)).sum::<f64>();
+    assert!(pairs(1) > 0.0 && pairs(2) > pairs(1));
+    let (_, thresholds) = place.read_table("gap/thresholds.csv");
+    assert!(thresholds.iter().all(|row| number(row, 1) + number(row, 2) == number(row, 3)));
+    let refused = place.run(&["gap", "survey.csv", "--distance", "edit", "-o", "gap"]);
+    assert_eq!(refused.status.code(), Some(2));
+}

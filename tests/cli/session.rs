@@ -296,3 +296,34 @@ fn a_session_cut_short_or_with_changed_bytes_is_refused_or_whole() {
         }
     }
 }
+
+#[test]
+fn corrected_copies_have_the_labels_in_force_and_the_log_every_decision() {
+    let place = Workplace::new();
+    with_session(&place);
+    let (relabelled, excluded) = (SPECIMEN, "INV000001-26");
+    let lines = [
+        relabel(relabelled, "Nova prima"),
+        json!({ "kind": "exclude", "specimen": excluded, "who": "A. Person", "reason": "mixed up" }),
+        relabel("INV010000-26", "Nova secunda"),
+        json!({ "undo": 3 }),
+    ];
+    assert!(decide(&place, "work.scope", &lines).status.success());
+    let before = std::fs::read(place.path("survey.csv")).unwrap();
+    let facts = place.run_json(&["session", "export", "work.scope", "-o", "corrected"]);
+    assert_eq!((facts["excluded"].as_u64(), facts["decisions"].as_u64()), (Some(1), Some(2)));
+    let fasta = std::fs::read_to_string(place.path("corrected/corrected.fasta")).unwrap();
+    assert!(
+        fasta.contains(&format!(">{relabelled}|Nova prima")) && !fasta.contains(excluded) && !fasta.contains("secunda")
+    );
+    let records = fasta.lines().filter(|line| line.starts_with('>')).count() as u64;
+    assert_eq!(facts["specimens"].as_u64(), Some(records));
+    let (header, log) = place.read_table("corrected/changes.csv");
+    assert_eq!(header.join(","), "number,time,who,id,decision,field,old,new,reason,taken_back");
+    assert_eq!(log.iter().map(|row| row[9].as_str()).collect::<Vec<_>>(), ["no", "no", "yes"]);
+    assert!(log[1][8] == "mixed up" && log[0][1].ends_with('Z'), "{log:?}");
+    // A corrected table is read as any other file is.
+    let again = place.run_json(&["check", "corrected/corrected.tsv"]);
+    assert!(again.to_string().contains(&records.to_string()), "{again}");
+    assert_eq!(std::fs::read(place.path("survey.csv")).unwrap(), before, "the file is not touched");
+}

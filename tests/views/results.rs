@@ -93,6 +93,8 @@ pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
         Task::Audit(task) => Output::Audited(Arc::new(review_results::audit_of(task))),
         Task::Measure(task) => Output::Measured(Arc::new(review_results::standings_of(task))),
         Task::Dossier(task) => Output::Dossier(Arc::new(review_results::dossier_of(task))),
+        Task::Gap(task) => Output::Gap(Arc::new(review_results::gap_of(task))),
+        Task::Tree(task) => Output::Tree(Arc::new(review_results::tree_of(task))),
         Task::Keep(_) | Task::SaveSession(_) => Output::Kept(Kept { file: None, entries: Vec::new() }),
         Task::FindRecoveries { .. } => Output::Recoveries(Vec::new()),
     }

@@ -5,6 +5,7 @@ use crate::review_results::{FIRST, SWAPPED};
 use barcodescope::data::taxonomy::Field;
 use barcodescope::jobs::Task;
 use barcodescope::session::review::{ReviewCommand, ReviewTab};
+use barcodescope::session::selection::{Mode, Rows};
 use barcodescope::session::{Command, Input, Page};
 use egui::{Key, Modifiers, Theme, vec2};
 use egui_kittest::Harness;
@@ -179,4 +180,35 @@ fn files_without_bins_say_so() {
     window.state_mut().tell(review(ReviewCommand::Show(ReviewTab::Grades)));
     window.run();
     assert!(shows(&window, "Apis species0"));
+}
+
+#[test]
+fn distances_are_measured_when_asked_for_and_listed_with_those_that_have_no_gap() {
+    let mut window = at(judged(everything));
+    click(&mut window, "Barcode gap");
+    assert!(shows(&window, "which threshold tells species apart") && !shows(&window, "Pairs by distance"));
+    click(&mut window, "Measure distances");
+    for part in
+        ["Pairs by distance", "A threshold of 2.0 %", "2 specimens do not lie", "Apis species3", "farther by the model"]
+    {
+        assert!(shows(&window, part), "{part}");
+    }
+    click(&mut window, "species, row 1");
+    assert!(!window.state().session.selection.rows().is_empty());
+}
+
+#[test]
+fn selected_specimens_are_joined_and_a_tip_leads_to_its_specimen() {
+    let mut window = at(judged(everything));
+    click(&mut window, "Tree");
+    assert!(shows(&window, "Select some specimens"));
+    let rows: Rows = (0..12usize).collect();
+    window.state_mut().tell(Input::Command(Command::Select(rows, Mode::Replace)));
+    window.run();
+    click(&mut window, "Join 12 selected specimens");
+    assert!(shows(&window, "tree of 12 specimens") && shows(&window, "1 not in the COI-5P frame"));
+    window.get_by_label("tree of 12 specimens").click();
+    window.run();
+    let focus = window.state().session.selection.focus().unwrap();
+    assert!(focus < 12);
 }

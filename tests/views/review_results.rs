@@ -2,17 +2,22 @@
 
 use barcodescope::analysis::diagnostic::DiagnosticBase;
 use barcodescope::analysis::discordance::discordance;
+use barcodescope::analysis::gap::{BINS, Spread, ThresholdError};
 use barcodescope::analysis::grades::grades;
+use barcodescope::analysis::tree::neighbour_joining;
 use barcodescope::data::dataset::Flags;
 use barcodescope::data::taxonomy::Field;
-use barcodescope::jobs::{AuditTask, DossierTask, StandingTask};
+use barcodescope::jobs::{AuditTask, DossierTask, GapTask, StandingTask, TreeTask};
 use barcodescope::pipeline::Provenance;
 use barcodescope::pipeline::audit::{Audit, Cause, Evidence, Other, Suspect};
 use barcodescope::pipeline::dossier::{
     BinFellows, DifferingColumn, Dossier, FrameFacts, Neighbour, Stack, StackLine, Telling,
 };
+use barcodescope::pipeline::gap::{Gap, GapRow, PairRow};
 use barcodescope::pipeline::review::{Curated, Standing, standing};
+use barcodescope::pipeline::tree::SpecimenTree;
 use barcodescope::seed::Seed;
+use ndarray::Array2;
 
 /// Every this many specimens one is suspicious.
 pub(crate) const SUSPICIOUS: usize = 24;
@@ -44,6 +49,7 @@ pub(crate) fn audit_of(task: &AuditTask) -> Audit {
             evidence: Evidence {
                 flags: Flags::NONE,
                 breaks_frame: false,
+                contaminant: None,
                 near: vec![(((row + 12) % dataset.len()) as u32, 0.99)],
                 own: Some(((row + 12) % dataset.len(), 0.9)),
                 other: Some(Other { row: other, identity: 0.99, rank: Field::Genus }),
@@ -120,4 +126,37 @@ pub(crate) fn dossier_of(task: &DossierTask) -> Dossier {
         suspect: task.suspect.clone(),
         provenance: Provenance::new(Seed(1), &[&task.dataset]),
     }
+}
+
+pub(crate) fn gap_of(task: &GapTask) -> Gap {
+    let row = |at: usize| GapRow {
+        name: format!("Apis species{at}"),
+        row: at,
+        specimens: 3 + at,
+        within: Some(0.01 * at as f32),
+        nearest: Some((0.02, "Bombus species0".to_owned())),
+        embedded: Some([Some(0.1), Some(0.3)]),
+    };
+    let mut histogram = [[0; BINS]; 2];
+    histogram[0][..4].copy_from_slice(&[40, 20, 5, 1]);
+    histogram[1][8..12].copy_from_slice(&[10, 200, 300, 50]);
+    let spread = |pairs| Spread { pairs, least: 0.0, mean: 0.01, most: 0.05 };
+    let error = |threshold, split, lumped| ThresholdError { threshold, split, lumped };
+    Gap {
+        distance: task.distance,
+        species: (0..4).map(row).collect(),
+        histogram,
+        ranks: [66, 300, 0, 0, 900].map(spread).to_vec(),
+        thresholds: vec![error(0.0, 9, 0), error(0.02, 1, 1), error(0.05, 0, 8)],
+        best: Some([error(0.02, 1, 1); 2]),
+        pairs: vec![PairRow { rows: [0, 1], distance: 0.01, embedded: 0.4, residual: 0.3 }],
+        outside: 2,
+        provenance: Provenance::new(Seed(1), &[&task.dataset]),
+    }
+}
+
+pub(crate) fn tree_of(task: &TreeTask) -> SpecimenTree {
+    let n = task.rows.len();
+    let distances = Array2::from_shape_fn((n, n), |(a, b)| a.abs_diff(b) as f64 / 100.0);
+    SpecimenTree { tree: neighbour_joining(&distances), rows: task.rows.clone(), outside: 1, distance: task.distance }
 }

@@ -22,6 +22,12 @@ pub struct AuditArguments {
     /// Identity from which on a barcode under the name of another family or order is a contamination
     #[arg(long, value_name = "X", default_value_t = AuditSettings::default().contamination)]
     pub contamination: f32,
+    /// Sequences of usual contaminants (people, Wolbachia, bacteria) that barcodes are compared with
+    #[arg(long, value_name = "FASTA")]
+    pub contaminants: Option<PathBuf>,
+    /// Identity from which on a barcode is taken for one of the contaminants
+    #[arg(long, value_name = "X", default_value_t = AuditSettings::default().contaminant)]
+    pub contaminant: f32,
     /// Identity from which on two barcodes may be of one species
     #[arg(long, value_name = "X", default_value_t = AuditSettings::default().same_species)]
     pub same_species: f32,

@@ -4,7 +4,7 @@ use super::super::args::{AuditArguments, Common};
 use super::super::prepare::embed_with;
 use super::super::watch::Watch;
 use super::{CommandError, facts};
-use crate::pipeline::audit::{Audit, AuditSettings, Cause, audit, write_audit};
+use crate::pipeline::audit::{Audit, AuditSettings, Cause, Contaminants, audit_with, write_audit};
 use crate::pipeline::side::{Method, Side};
 
 pub(super) fn run(arguments: &AuditArguments, common: &Common, watch: &Watch) -> Result<(), CommandError> {
@@ -13,6 +13,7 @@ pub(super) fn run(arguments: &AuditArguments, common: &Common, watch: &Watch) ->
         transform: common.transform,
         neighbours: arguments.neighbours,
         contamination: arguments.contamination,
+        contaminant: arguments.contaminant,
         same_species: arguments.same_species,
         margin: arguments.margin,
         seed: common.seed(),
@@ -24,9 +25,11 @@ pub(super) fn run(arguments: &AuditArguments, common: &Common, watch: &Watch) ->
         _ => None,
     };
     let embedded = model.map(|model| embed_with(common, &model, &dataset, watch)).transpose()?;
-    let found = audit(Side::all(&dataset, embedded.as_ref()), &settings, watch)?;
+    let contaminants = arguments.contaminants.as_deref().map(|path| Contaminants::read(path, watch)).transpose()?;
+    let side = Side::all(&dataset, embedded.as_ref());
+    let found = audit_with(side, contaminants.as_ref(), &settings, watch)?;
     let page = write_audit(&arguments.output, &found, &dataset)?;
-    let suspicious = found.suspects.len() - found.count(Cause::LooksRight);
+    let suspicious = found.suspicious();
     watch.remark(&format!("something speaks against {suspicious} of {} named specimens", found.suspects.len()));
     watch.remark(&format!("the report is {}", page.display()));
     facts(common, watch, &facts_of(arguments, &found))

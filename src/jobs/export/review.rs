@@ -4,9 +4,11 @@ use crate::data::dataset::Dataset;
 use crate::pipeline::PipelineError;
 use crate::pipeline::audit::{Audit, write_concordance, write_grades, write_report, write_suspects};
 use crate::pipeline::dossier::{Dossier, write_dossier};
+use crate::pipeline::gap::{Gap, write_species};
 use crate::pipeline::project::Projection;
 use crate::pipeline::review::{Curated, write_changes, write_corrected_fasta, write_corrected_table};
 use crate::pipeline::scope::{Decision, Entry};
+use crate::pipeline::tree::SpecimenTree;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,11 +31,15 @@ pub enum ReviewFile {
     Changes,
     /// Everything about the specimen that is looked at, as a page for any browser.
     Dossier,
+    /// Distances within species and between them.
+    Gap,
+    /// The tree of selected specimens.
+    Newick,
 }
 
 impl ReviewFile {
     /// Every file, in the order of menus.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Dossier,
         Self::CorrectedFasta,
         Self::CorrectedTable,
@@ -42,6 +48,8 @@ impl ReviewFile {
         Self::Suspects,
         Self::Bins,
         Self::Grades,
+        Self::Gap,
+        Self::Newick,
     ];
 
     /// Its name in menus, and the file name that is proposed.
@@ -54,6 +62,8 @@ impl ReviewFile {
             Self::CorrectedFasta => ("Corrected specimens, FASTA…", "corrected"),
             Self::CorrectedTable => ("Corrected specimens, table…", "corrected"),
             Self::Changes => ("Change log, table…", "changes"),
+            Self::Gap => ("Distances of species, table…", "gap"),
+            Self::Newick => ("Tree of selected specimens, Newick…", "tree"),
             Self::Dossier => ("Dossier of this specimen, for any browser…", "dossier"),
         }
     }
@@ -62,6 +72,7 @@ impl ReviewFile {
     pub fn endings(self) -> &'static [&'static str] {
         match self {
             Self::Page | Self::Dossier => &["html"],
+            Self::Newick => &["nwk", "tree", "txt"],
             Self::CorrectedFasta => &["fasta", "fas", "fa", "gz"],
             Self::CorrectedTable => &["tsv", "csv"],
             _ => &["csv", "tsv"],
@@ -89,6 +100,10 @@ pub struct ReviewExport {
     pub dossier: Option<(Arc<Dossier>, Vec<[String; 3]>)>,
     /// Where the specimens lie on the map.
     pub map: Option<Arc<Projection>>,
+    /// Distances within species and between them.
+    pub gap: Option<Arc<Gap>>,
+    /// The tree of selected specimens.
+    pub tree: Option<Arc<SpecimenTree>>,
 }
 
 impl ReviewExport {
@@ -110,6 +125,14 @@ impl ReviewExport {
             ReviewFile::CorrectedFasta => write_corrected_fasta(path, &curated()),
             ReviewFile::CorrectedTable => write_corrected_table(path, &curated()),
             ReviewFile::Changes => write_changes(path, &self.entries),
+            ReviewFile::Gap => match &self.gap {
+                Some(gap) => write_species(path, gap),
+                None => Err(PipelineError::Setting("distances were not measured yet".to_owned())),
+            },
+            ReviewFile::Newick => match &self.tree {
+                Some(tree) => tree.write_newick(path, &curated()),
+                None => Err(PipelineError::Setting("no tree was joined yet".to_owned())),
+            },
             ReviewFile::Dossier => match &self.dossier {
                 Some((dossier, opinions)) => write_dossier(path, dossier, &curated(), opinions, self.map.as_deref()),
                 None => Err(PipelineError::Setting("no specimen is looked at".to_owned())),

@@ -1,7 +1,7 @@
 //! What is probably wrong with a label: written rules, asked in order.
 //!
 //! 1. Read from the other strand: nothing else can be judged before it is turned.
-//! 2. Two labels exchanged, 3. contamination: they explain a conflict wholly, so they come before all doubts about quality.
+//! 2. Two labels exchanged, 3. contamination (of another family, from the next well, or one of the contaminants that were named): they explain a conflict wholly, so they come before all doubts about quality.
 //! 4. Pseudogene, 5. low quality: their names can't be judged by the barcode.
 //! 6. Two spellings of one name, before 7. misidentification, which would look the same.
 //! 8. A BIN that several species share. 9. Contradicted by most of its nearest, none of which is near enough to say why.
@@ -9,6 +9,7 @@
 
 use super::evidence::{Evidence, Other};
 use super::names::are_variants;
+use super::wells::Wells;
 use super::{AuditSettings, name_of};
 use crate::data::dataset::{Dataset, Flags};
 use crate::data::taxonomy::Field;
@@ -93,6 +94,11 @@ impl Cause {
         }
     }
 
+    /// Whether something speaks against this specimen: that its species is in several BINs is a question about the species.
+    pub fn is_suspicious(self) -> bool {
+        !matches!(self, Self::LooksRight | Self::SplitSpecies)
+    }
+
     /// Whether the barcode says nothing about the specimen's name.
     pub fn is_unusable(self) -> bool {
         matches!(self, Self::Contamination | Self::Pseudogene | Self::LowQuality)
@@ -143,11 +149,21 @@ pub(super) fn judge(
         let back = moves.get(&(to, from))?.iter();
         back.copied().find(|&(partner, its_other)| partner != other.row && its_other != row).map(|(partner, _)| partner)
     };
+    let wells = Wells::new(dataset);
     let cases = rows.iter().zip(evidence).map(|(&row, evidence)| {
         let contradiction = contradiction(&evidence);
         let partner = contradiction.and_then(|other| partner(row, &other));
         let has_witness = evidence.other.is_some_and(|other| !discredited.contains(&other.row));
-        judged(&Case { dataset, row, evidence: &evidence, settings, contradiction, partner, has_witness })
+        judged(&Case {
+            dataset,
+            row,
+            evidence: &evidence,
+            settings,
+            contradiction,
+            partner,
+            has_witness,
+            wells: &wells,
+        })
     });
     cases.collect()
 }
@@ -185,6 +201,8 @@ struct Case<'a> {
     partner: Option<usize>,
     /// Whether the nearest of another name is one that others of its name confirm.
     has_witness: bool,
+    /// Where specimens stood.
+    wells: &'a Wells<'a>,
 }
 
 /// A rule's verdict: the name that fits better, and why.
@@ -300,10 +318,35 @@ fn swapped_label(case: &Case<'_>) -> Verdict {
 }
 
 fn contamination(case: &Case<'_>) -> Verdict {
-    let other = case.contradiction?;
+    contaminant(case).or_else(|| splash(case))
+}
+
+/// The barcode is one of the contaminants that were named, and not nearer to its own name.
+fn contaminant(case: &Case<'_>) -> Verdict {
+    let found = case.evidence.contaminant.as_ref()?;
+    let own = case.evidence.own.map_or(0.0, |(_, own)| own);
+    (found.identity >= case.settings.contaminant && found.identity > own).then(|| {
+        (None, format!("the barcode is {} identical to the contaminant {}", percent(found.identity), found.name))
+    })
+}
+
+/// The barcode is that of a specimen of another family, or of one of another genus or species in the next well.
+fn splash(case: &Case<'_>) -> Verdict {
+    let other = case.contradiction.filter(|other| other.identity >= case.settings.contamination)?;
+    let beside = case.wells.beside(case.row, other.row);
     let is_far = matches!(other.rank, Field::Order | Field::Family);
-    (is_far && other.identity >= case.settings.contamination)
-        .then(|| (None, format!("{}, which is of another {}", case.compared(&other), other.rank.title())))
+    let [ours, theirs] = match beside {
+        Some(wells) => wells,
+        None if is_far => {
+            return Some((None, format!("{}, which is of another {}", case.compared(&other), other.rank.title())));
+        }
+        None => return None,
+    };
+    let rank = other.rank.title();
+    Some((
+        None,
+        format!("{}, which is of another {rank} and stood beside it ({ours} and {theirs})", case.compared(&other)),
+    ))
 }
 
 fn pseudogene(case: &Case<'_>) -> Verdict {

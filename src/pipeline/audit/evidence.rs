@@ -1,5 +1,6 @@
 //! What is known about a specimen beside its label.
 
+use super::contaminants::{Contaminant, Contaminants};
 use super::{AuditSettings, RANKS};
 use crate::analysis::alignment::Aligner;
 use crate::data::dataset::{Dataset, Flags};
@@ -45,6 +46,8 @@ pub struct Evidence {
     pub own: Option<(usize, f32)>,
     /// The nearest specimen of another name.
     pub other: Option<Other>,
+    /// The contaminant that its barcode is most like, where it was compared with any.
+    pub contaminant: Option<Contaminant>,
     /// Share of the nearest specimens that contradict the name, 0 to 1, each weighted by exp((identity − that of the nearest) / 0.01).
     /// Those that say nothing are left out: named at a broader rank only, or of another name and no nearer than other species
     /// may be.
@@ -107,6 +110,34 @@ pub(super) fn gather(
         .collect()
 }
 
+/// Fills in which contaminants the barcodes are like.
+pub(super) fn screen(
+    dataset: &Dataset,
+    rows: &[usize],
+    contaminants: &Contaminants,
+    evidence: &mut [Evidence],
+    observer: &dyn Observer,
+) -> Result<(), PipelineError> {
+    let uniques = uniques_of(dataset, rows);
+    let done = AtomicUsize::new(0);
+    let found: Result<HashMap<usize, Option<Contaminant>>, PipelineError> = uniques
+        .par_iter()
+        .map_init(
+            || contaminants.search(),
+            |screen, &unique| {
+                let at = done.fetch_add(1, Ordering::Relaxed);
+                observer.progress(Progress::new("screening for contaminants", at, uniques.len(), "barcodes"))?;
+                Ok((unique, screen.most_alike(dataset.unique_sequence(unique))))
+            },
+        )
+        .collect();
+    let found = found?;
+    for (&row, evidence) in rows.iter().zip(evidence) {
+        evidence.contaminant.clone_from(&found[&dataset.unique_of(row)]);
+    }
+    Ok(())
+}
+
 /// Whether a specimen of another name speaks against a label: it is as near as specimens of one species, nearer than those of the
 /// label's own name, or of another order and nearer than orders ever are.
 pub(super) fn contradicts(rank: Field, identity: f32, own: Option<f32>, settings: &AuditSettings) -> bool {
@@ -160,6 +191,7 @@ impl Looker<'_> {
             near: near.iter().take(self.settings.neighbours).map(|&(row, identity)| (row as u32, identity)).collect(),
             own,
             other,
+            contaminant: None,
             against: self.against(names, &near, own.map(|(_, identity)| identity)),
             bin_fellows: [0, 0],
             bins_of_species: 0,

@@ -7,11 +7,14 @@
 //! The kinds of errors are those that curators of barcode libraries meet (Radulovici et al. 2021; Fontes et al. 2020; BOLD handbook).
 
 mod cause;
+mod contaminants;
 mod evidence;
 mod names;
 mod report;
+mod wells;
 
 pub use cause::{Cause, Suspect};
+pub use contaminants::{Contaminant, Contaminants};
 pub use evidence::{Evidence, Other};
 pub use report::{write_audit, write_concordance, write_grades, write_report, write_suspects};
 
@@ -39,6 +42,8 @@ pub struct AuditSettings {
     pub neighbours: usize,
     /// Identity from which on a barcode of another family or order is no relative but the same animal: a contamination.
     pub contamination: f32,
+    /// Identity from which on a barcode is taken for one of the contaminants that it is compared with.
+    pub contaminant: f32,
     /// Identity from which on two barcodes may be of one species. 2 % is the usual first guess for COI (Hebert et al. 2003).
     pub same_species: f32,
     /// By how much the nearest of another name must be more identical than the nearest of its own before a label is doubted.
@@ -54,6 +59,7 @@ impl Default for AuditSettings {
             transform: None,
             neighbours: 10,
             contamination: 0.99,
+            contaminant: 0.9,
             same_species: 0.98,
             margin: 0.015,
             seed: Seed::default(),
@@ -79,6 +85,11 @@ pub struct Audit {
 }
 
 impl Audit {
+    /// Specimens against which something speaks.
+    pub fn suspicious(&self) -> usize {
+        self.suspects.iter().filter(|suspect| suspect.cause.is_suspicious()).count()
+    }
+
     /// Specimens of a cause.
     pub fn count(&self, cause: Cause) -> usize {
         self.suspects.iter().filter(|suspect| suspect.cause == cause).count()
@@ -94,6 +105,19 @@ pub(in crate::pipeline) const RANKS: [Field; 5] =
 /// # Errors
 /// [`PipelineError::NoLabels`] when none has, [`PipelineError::Setting`] for settings out of range or missing embeddings, and a stop.
 pub fn audit(side: Side<'_>, settings: &AuditSettings, observer: &dyn Observer) -> Result<Audit, PipelineError> {
+    audit_with(side, None, settings, observer)
+}
+
+/// The same, with a screen against contaminants.
+///
+/// # Errors
+/// As [`audit`].
+pub fn audit_with(
+    side: Side<'_>,
+    contaminants: Option<&Contaminants>,
+    settings: &AuditSettings,
+    observer: &dyn Observer,
+) -> Result<Audit, PipelineError> {
     check_settings(settings)?;
     let start = Instant::now();
     let dataset = side.dataset;
@@ -103,6 +127,9 @@ pub fn audit(side: Side<'_>, settings: &AuditSettings, observer: &dyn Observer) 
     }
     let frames = check_frames(dataset, observer)?;
     let mut evidence = evidence::gather(side, &rows, &frames, settings, observer)?;
+    if let Some(contaminants) = contaminants {
+        evidence::screen(dataset, &rows, contaminants, &mut evidence, observer)?;
+    }
     // A wrong label puts a second species into a BIN and a species into a second BIN, for which the others are not to blame.
     let accused = cause::judge(dataset, &rows, evidence.clone(), settings);
     let trusted: HashSet<usize> =
@@ -117,7 +144,7 @@ pub fn audit(side: Side<'_>, settings: &AuditSettings, observer: &dyn Observer) 
         grades: grades(dataset.labels(Field::Species), dataset.labels(Field::Bin)),
         bins: discordance(dataset.labels(Field::Bin), &columns),
         seconds: start.elapsed().as_secs_f64(),
-        provenance: provenance(side, settings),
+        provenance: provenance(side, settings).with("contaminants", contaminants.map_or(0, Contaminants::len)),
     })
 }
 
@@ -129,6 +156,7 @@ pub(in crate::pipeline) fn name_of(dataset: &Dataset, row: usize) -> Option<&str
 fn check_settings(settings: &AuditSettings) -> Result<(), PipelineError> {
     let shares = [
         ("contamination", settings.contamination),
+        ("contaminant", settings.contaminant),
         ("same species", settings.same_species),
         ("margin", settings.margin),
     ];
@@ -153,6 +181,7 @@ fn provenance(side: Side<'_>, settings: &AuditSettings) -> Provenance {
         .with("audit by", settings.method)
         .with("neighbours", settings.neighbours)
         .with("contamination identity", settings.contamination)
+        .with("contaminant identity", settings.contaminant)
         .with("same species identity", settings.same_species)
         .with("margin", settings.margin)
 }

@@ -131,7 +131,7 @@ fn report_page(audit: &Audit, dataset: &Dataset) -> String {
 
 fn causes(page: &mut Page, audit: &Audit) {
     page.heading("What is probably wrong");
-    let suspicious = audit.suspects.len() - audit.count(Cause::LooksRight);
+    let suspicious = audit.suspicious();
     page.paragraph(&format!(
         "Each of {} named specimens was compared with all others. Something speaks against {suspicious}. {} without a species or a genus \
          were not judged. These are proposals: the file was not changed.",
@@ -143,7 +143,7 @@ fn causes(page: &mut Page, audit: &Audit) {
 }
 
 fn suspects(page: &mut Page, audit: &Audit, dataset: &Dataset) {
-    let listed: Vec<&Suspect> = audit.suspects.iter().filter(|suspect| suspect.cause != Cause::LooksRight).collect();
+    let listed: Vec<&Suspect> = audit.suspects.iter().filter(|suspect| suspect.cause.is_suspicious()).collect();
     page.heading("The most suspicious first");
     if listed.is_empty() {
         page.paragraph("None.");

@@ -112,3 +112,42 @@ fn the_folder_holds_every_table_and_a_page_without_links() {
     let proposals = found.suspects.iter().filter(|suspect| suspect.proposed.is_some()).count();
     assert!(changes.starts_with("id,field,old,new,reason\n") && changes.lines().count() > proposals);
 }
+
+#[test]
+fn a_barcode_like_a_contaminant_is_one_on_either_strand_and_nearer_to_it_than_to_its_own() {
+    let random = |seed: &str| -> Vec<u8> {
+        let mut random = Seed(9).stream(seed);
+        (0..400).map(|_| b"ACGT"[rand::Rng::random_range(&mut random, 0..4)]).collect()
+    };
+    let mut errors = random("human");
+    (0..20).for_each(|at| errors[19 * at] = b"CGTA"[at % 4]);
+    let turned = crate::data::frame::reverse_complement(&random("human"));
+    let build = |name: &str, rows: &[(&str, Vec<u8>)]| {
+        let mut builder = DatasetBuilder::new(name, Vec::new());
+        for (row, (genus, sequence)) in rows.iter().enumerate() {
+            builder.push(Record {
+                id: format!("{name}{row}"),
+                sequence: sequence.clone(),
+                labels: [(Field::Genus, (*genus).to_owned())].into_iter().collect(),
+                ..Record::default()
+            });
+        }
+        builder.finish()
+    };
+    let rows = [
+        ("Aus", errors),
+        ("Bus", turned),
+        ("Cus", random("beetle")),
+        ("Homo", random("human")),
+        ("Homo", random("human")),
+    ];
+    let dataset = build("s", &rows);
+    let contaminants = Contaminants::new(build("human", &[("Homo", random("human"))]), &Silent).unwrap();
+    let found = audit_with(Side::all(&dataset, None), Some(&contaminants), &by_alignment(), &Silent).unwrap();
+    let of = |row: usize| found.suspects.iter().find(|suspect| suspect.row == row).unwrap();
+    assert!(of(0).cause == Cause::Contamination && of(0).because.contains("human0"), "{:?}", of(0));
+    assert_eq!(of(1).evidence.contaminant.as_ref().map(|found| found.identity), Some(1.0));
+    assert_eq!(of(2).cause, Cause::LooksRight);
+    assert_eq!(of(3).cause, Cause::LooksRight, "people's own barcodes are as like those of people");
+    assert_eq!(contaminants.len(), 1);
+}

@@ -34,7 +34,11 @@ fn or_empty(distance: Option<f32>) -> String {
     distance.map_or_else(String::new, digits)
 }
 
-fn write_species(path: &Path, gap: &Gap) -> Result<(), PipelineError> {
+/// `species,specimens,within,nearest,nearest_species,gap,embedded_within,embedded_nearest`, those without a gap first.
+///
+/// # Errors
+/// [`PipelineError::Write`].
+pub fn write_species(path: &Path, gap: &Gap) -> Result<(), PipelineError> {
     let row = |row: &GapRow| {
         let [within, nearest] = row.embedded.unwrap_or_default();
         vec![

@@ -3,7 +3,7 @@
 
 mod export;
 
-pub use export::write_gap;
+pub use export::{write_gap, write_species};
 
 use super::provenance::Provenance;
 use super::review::Curated;

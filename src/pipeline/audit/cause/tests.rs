@@ -32,6 +32,7 @@ fn fine() -> Evidence {
         flags: Flags::NONE,
         breaks_frame: false,
         near: Vec::new(),
+        contaminant: None,
         own: Some((0, 0.999)),
         other: Some(Other { row: 1, identity: 0.93, rank: Field::Species }),
         against: 0.0,

@@ -2,7 +2,6 @@
 
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
-use crate::pipeline::audit::Cause;
 use crate::pipeline::dossier::{Dossier, Neighbour};
 use crate::pipeline::review::Curated;
 use crate::session::Command;
@@ -20,7 +19,10 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>, row: usize) {
     if let Some(problem) = session.reviewing.dossier.problem().filter(|problem| !problem.cancelled) {
         state::problem_box(ui, problem, None);
     }
-    ScrollArea::vertical().id_salt("dossier").auto_shrink(false).show(ui, |ui| {
+    let width = ui.available_width() - theme::GROUP_GAP;
+    // Lists that are wider than the panel are scrolled to; text is not.
+    ScrollArea::both().id_salt("dossier").auto_shrink(false).show(ui, |ui| {
+        ui.set_max_width(width);
         cause(ui, scope, row);
         let dossier = session.reviewing.dossier.shown().filter(|dossier| dossier.row == row).cloned();
         let (Some(dossier), Some(curated)) = (dossier, session.curated()) else {
@@ -65,7 +67,7 @@ fn cause(ui: &mut Ui, scope: &mut Scope<'_>, row: usize) {
                 let text = match scope.session.reviewing.suspect(row) {
                     None => RichText::new("It has neither a genus nor a species, so it was not judged."),
                     Some(suspect) => {
-                        let is_right = suspect.cause == Cause::LooksRight;
+                        let is_right = !suspect.cause.is_suspicious();
                         let because = words::capitalised(&suspect.because);
                         let text = format!("{}. {because}.", words::capitalised(suspect.cause.title()));
                         RichText::new(text).color(if is_right { tokens.right } else { tokens.wrong })
@@ -104,15 +106,19 @@ fn neighbours(ui: &mut Ui, scope: &mut Scope<'_>, dataset: &Dataset, curated: &C
     );
     ui.label(RichText::new(text).color(theme::tokens(ui).quiet));
     let own = curated.name(dossier.row);
-    ui.columns(2, |columns| {
-        let lists = [("By the model's embedding", &dossier.by_embedding), ("By identity", &dossier.by_identity)];
-        for (ui, (title, list)) in columns.iter_mut().zip(lists) {
-            ui.label(title);
-            Grid::new(title).num_columns(4).spacing([theme::GAP, theme::GRID / 2.0]).striped(true).show(ui, |ui| {
-                for near in list {
-                    neighbour(ui, scope, dataset, curated, near, own);
-                }
+    ui.horizontal_top(|ui| {
+        for (title, list) in
+            [("By the model's embedding", &dossier.by_embedding), ("By identity", &dossier.by_identity)]
+        {
+            ui.vertical(|ui| {
+                ui.label(title);
+                Grid::new(title).num_columns(4).spacing([theme::GAP, theme::GRID / 2.0]).striped(true).show(ui, |ui| {
+                    for near in list {
+                        neighbour(ui, scope, dataset, curated, near, own);
+                    }
+                });
             });
+            ui.add_space(theme::GROUP_GAP);
         }
     });
 }

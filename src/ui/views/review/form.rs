@@ -6,8 +6,8 @@ use crate::session::Command;
 use crate::session::review::ReviewCommand;
 use crate::ui::files::Purpose;
 use crate::ui::scope::Scope;
-use crate::ui::theme;
 use crate::ui::widgets::state;
+use crate::ui::{theme, words};
 use egui::{Button, DragValue, RichText, TextEdit, Ui};
 
 /// The lines, while they are being filled in.
@@ -83,10 +83,30 @@ fn rules(ui: &mut Ui, scope: &mut Scope<'_>) {
     if now != before {
         ask(scope, ReviewCommand::Set(now));
     }
+    contaminants(ui, scope);
     if before != AuditSettings::default()
         && ui.small_button("Reset").on_hover_text("Back to the usual thresholds").clicked()
     {
         ask(scope, ReviewCommand::Set(AuditSettings::default()));
+    }
+}
+
+/// Which contaminants barcodes are compared with.
+fn contaminants(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let hint = "Sequences of people, Wolbachia, bacteria or whatever else gets into your tubes: barcodes that are like one of them are called \
+                contaminations";
+    match &scope.session.reviewing.contaminants {
+        None => {
+            if ui.button("Compare with contaminants…").on_hover_text(hint).clicked() {
+                scope.choose(Purpose::Contaminants);
+            }
+        }
+        Some(path) => {
+            ui.label(format!("Contaminants: {}", words::file_in_folder(path))).on_hover_text(hint);
+            if ui.small_button("Compare with none").clicked() {
+                ask(scope, ReviewCommand::Screen(None));
+            }
+        }
     }
 }
 

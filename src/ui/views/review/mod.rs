@@ -3,13 +3,14 @@
 mod actions;
 mod bins;
 mod decisions;
+mod distances;
 mod dossier;
 mod form;
 mod grades;
 mod queue;
 mod standing;
+mod tree;
 
-use crate::pipeline::audit::Cause;
 use crate::session::Command;
 use crate::session::export::{Exported, ReviewFile};
 use crate::session::review::{ReviewCommand, ReviewTab};
@@ -31,6 +32,8 @@ pub struct ReviewView {
     queue: queue::Queue,
     bins: bins::Bins,
     grades: grades::Grades,
+    distances: distances::Distances,
+    tree: tree::TreeTab,
     decisions: decisions::Decisions,
 }
 
@@ -51,6 +54,8 @@ impl ReviewView {
             ReviewTab::Queue => self.queue.show(ui, scope),
             ReviewTab::Bins => self.bins.show(ui, scope),
             ReviewTab::Grades => self.grades.show(ui, scope),
+            ReviewTab::Distances => self.distances.show(ui, scope),
+            ReviewTab::Tree => self.tree.show(ui, scope),
             ReviewTab::Decisions => self.decisions.show(ui, scope),
         }
     }
@@ -97,14 +102,14 @@ fn unkept(ui: &mut Ui, scope: &mut Scope<'_>) {
 
 fn tabs(ui: &mut Ui, scope: &mut Scope<'_>) {
     let reviewing = &scope.session.reviewing;
-    let suspicious = reviewing.audited.shown().map_or(0, |audit| audit.suspects.len() - audit.count(Cause::LooksRight));
+    let suspicious = reviewing.audited.shown().map_or(0, |audit| audit.suspicious());
     let decided = reviewing.entries().iter().filter(|entry| !entry.undone).count();
     ui.horizontal_wrapped(|ui| {
         for tab in ReviewTab::ALL {
             let name = match tab {
                 ReviewTab::Queue => format!("{} ({})", tab.title(), words::count(suspicious)),
                 ReviewTab::Decisions => format!("{} ({})", tab.title(), words::count(decided)),
-                ReviewTab::Bins | ReviewTab::Grades => tab.title().to_owned(),
+                ReviewTab::Bins | ReviewTab::Grades | ReviewTab::Distances | ReviewTab::Tree => tab.title().to_owned(),
             };
             if ui.selectable_label(scope.session.reviewing.tab == tab, name).clicked() {
                 ask(scope, ReviewCommand::Show(tab));

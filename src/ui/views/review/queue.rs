@@ -86,6 +86,8 @@ impl Queue {
 
     /// The specimen that is looked at, with what can be said of it.
     fn dossier(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, audit: &Audit) {
+        // Without this the panel would be as narrow as what is in it at first.
+        ui.set_min_width(ui.available_width());
         let focus = scope.session.selection.focus();
         let Some(row) = focus else {
             ui.label("Click a specimen of the list, or press N for the first.");
@@ -136,7 +138,7 @@ impl Queue {
             let Suspect { row, cause, .. } = suspects[at];
             let is_wanted = match self.only {
                 Some(only) => cause == only,
-                None => cause != Cause::LooksRight,
+                None => cause.is_suspicious(),
             };
             // The one that is looked at stays until another is, so that its decision can be seen.
             let is_open = !self.undecided || curated.decisions(row).is_empty() || focus == Some(row);

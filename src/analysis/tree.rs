@@ -312,9 +312,9 @@ mod tests {
         ];
         let distances = Array2::from_shape_fn((5, 5), |(a, b)| upper[a][b]);
         let tree = neighbour_joining(&distances);
-        for a in 0..5 {
-            for b in a + 1..5 {
-                assert!((f64::from(tree.path(a, b)) - upper[a][b]).abs() < 1e-5, "{a} {b}: {}", tree.path(a, b));
+        for (a, row) in upper.iter().enumerate() {
+            for (b, &distance) in row.iter().enumerate().skip(a + 1) {
+                assert!((f64::from(tree.path(a, b)) - distance).abs() < 1e-5, "{a} {b}: {}", tree.path(a, b));
             }
         }
         let text = tree.newick(&names(&tree));

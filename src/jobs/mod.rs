@@ -24,7 +24,7 @@ pub use error::{JobError, WorkError};
 pub use export::{Chosen, ColouredMap, DiscoveryExport, DiscoveryFile, Export, LabExport, ReviewExport, ReviewFile};
 pub use lab::{AlongBarcode, LabOutput, LabTask, MaskedReadings, ModelSource, TwoMaps};
 pub use review::{
-    AuditTask, Change, DossierTask, GapTask, KeepPlace, KeepTask, Kept, OpenedSession, Recovery, SaveTask,
+    AddTask, AuditTask, Change, DossierTask, GapTask, KeepPlace, KeepTask, Kept, OpenedSession, Recovery, SaveTask,
     StandingTask, TreeTask,
 };
 pub use runner::{Event, JobId, Kind, Live, Reporter, Runner};

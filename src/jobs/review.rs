@@ -5,6 +5,7 @@ use crate::analysis::gap::Distance;
 use crate::analysis::kmer::KmerShortlist;
 use crate::data::dataset::Dataset;
 use crate::data::frame::FrameCheck;
+use crate::data::import::load;
 use crate::jobs::{Output, Reporter};
 use crate::pipeline::audit::{Audit, AuditSettings, Contaminants, Suspect, audit_with};
 use crate::pipeline::dossier::{Dossier, DossierInput, dossier};
@@ -153,6 +154,19 @@ pub struct SaveTask {
     pub results: Vec<KeptResult>,
     /// Decisions that are kept nowhere yet.
     pub changes: Vec<Change>,
+    /// How everything is made and looked at.
+    pub settings: serde_json::Value,
+}
+
+/// Files that are to be added to a session.
+#[derive(Debug, Clone)]
+pub struct AddTask {
+    /// The session.
+    pub file: Arc<ScopeFile>,
+    /// Its specimens.
+    pub opened: Arc<Opened>,
+    /// The files.
+    pub paths: Vec<PathBuf>,
 }
 
 /// A session that was opened.
@@ -164,6 +178,8 @@ pub struct OpenedSession {
     pub kept: Kept,
     /// Its results.
     pub results: Vec<KeptResult>,
+    /// How everything was made and looked at, where it says so.
+    pub settings: Option<serde_json::Value>,
 }
 
 /// Decisions about a file that were never saved under a name.
@@ -253,6 +269,7 @@ pub(super) fn save(task: &SaveTask, observer: &dyn Observer) -> Result<Kept, Wor
         observer.progress(Progress::new("writing the session", done + 1, task.results.len() + 1, "parts"))?;
         file.keep(result, &task.opened.dataset)?;
     }
+    file.keep_settings(&task.settings)?;
     make(&file, &task.opened.dataset, &task.changes)?;
     if let Some(from) = task.from.as_ref().filter(|_| task.replaces) {
         // Where the system does not let an open file go it is offered again, with nothing in it that is not saved.
@@ -272,7 +289,7 @@ pub(super) fn open(path: &Path, observer: &dyn Reporter<Output>) -> Result<Opene
             SourceState::Unchanged | SourceState::Moved(_) => {}
             SourceState::Changed => observer.warn(&format!("{name} has changed since this session read it")),
             SourceState::Missing => {
-                observer.warn(&format!("{name} is not there any more; the session has what was read"))
+                observer.warn(&format!("{name} is not there any more; the session has what was read"));
             }
             SourceState::Unreadable(why) => observer.warn(&format!("{name} cannot be read: {why}")),
         }
@@ -280,8 +297,39 @@ pub(super) fn open(path: &Path, observer: &dyn Reporter<Output>) -> Result<Opene
     let results: Result<Vec<Option<KeptResult>>, _> =
         ResultName::ALL.into_iter().map(|name| file.result(name, &opened.dataset)).collect();
     let results = results?.into_iter().flatten().collect();
+    let settings = file.settings()?;
     let kept = Kept { entries: file.all()?, file: Some(Arc::new(file)) };
-    Ok(OpenedSession { opened, kept, results })
+    Ok(OpenedSession { opened, kept, results, settings })
+}
+
+/// Reads the files of a session anew together with others, so that ids, labels and reports are those of one dataset, and keeps what was read
+/// in the session. Barcodes that were embedded before are found in the cache.
+pub(super) fn add(task: &AddTask, observer: &dyn Reporter<Output>) -> Result<OpenedSession, WorkError> {
+    let AddTask { file, opened, paths } = task;
+    let mut all = Vec::new();
+    for source in file.sources()? {
+        let name = source.path.display();
+        all.push(match source.state(file.path()) {
+            SourceState::Unchanged => source.path,
+            SourceState::Moved(path) => path,
+            _ => return Err(format!("{name} is not what this session read, so nothing can be added to it").into()),
+        });
+    }
+    all.extend(paths.iter().cloned());
+    let reading = opened.reading.clone();
+    let (dataset, report) = load(&all, &reading, observer)?;
+    let is_as_it_was = |row: usize| {
+        let found = dataset.row_of(opened.dataset.id(row));
+        found.is_some_and(|now| dataset.sequence(now) == opened.dataset.sequence(row))
+    };
+    if let Some(row) = (0..opened.dataset.len()).find(|&row| !is_as_it_was(row)) {
+        let id = opened.dataset.id(row);
+        return Err(format!("specimen {id} of the session would be another one with these files").into());
+    }
+    let more = Opened { paths: all, dataset: Arc::new(dataset), reading, report };
+    file.replace_specimens(&more)?;
+    let kept = Kept { entries: file.all()?, file: Some(Arc::clone(file)) };
+    Ok(OpenedSession { opened: Arc::new(more), kept, results: Vec::new(), settings: file.settings()? })
 }
 
 /// Sessions in a folder that nobody writes to and that hold decisions, the latest first. Those that cannot be read are told of.

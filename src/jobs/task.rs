@@ -4,7 +4,7 @@ use super::discover::{DiscoverTask, Discovered};
 use super::export::Export;
 use super::lab::{LabOutput, LabTask};
 use super::review::{
-    AuditTask, DossierTask, GapTask, KeepTask, Kept, OpenedSession, Recovery, SaveTask, StandingTask, TreeTask,
+    AddTask, AuditTask, DossierTask, GapTask, KeepTask, Kept, OpenedSession, Recovery, SaveTask, StandingTask, TreeTask,
 };
 use super::runner::Kind;
 use crate::data::dataset::Dataset;
@@ -23,6 +23,7 @@ use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSettings, Projection};
 use crate::pipeline::recommend::{RecommendSettings, Recommendation};
 use crate::pipeline::review::Standing;
+use crate::pipeline::scope::ScopeFile;
 use crate::pipeline::train::{Estimate, RunFacts, SampleReading, TrainOutcome, TrainRequest};
 use crate::pipeline::tree::SpecimenTree;
 use crate::seed::Seed;
@@ -203,6 +204,15 @@ pub enum Task {
     Keep(Box<KeepTask>),
     /// Save a session under a name.
     SaveSession(Box<SaveTask>),
+    /// Add files to a session.
+    AddFiles(Box<AddTask>),
+    /// Keep in a session how everything is made and looked at.
+    KeepSettings {
+        /// The session.
+        file: Arc<ScopeFile>,
+        /// The settings.
+        settings: Box<serde_json::Value>,
+    },
     /// Look for decisions that were never saved under a name.
     FindRecoveries {
         /// Where they would be.
@@ -228,7 +238,11 @@ impl Task {
             | Self::Tree(_)
             | Self::Measure(_)
             | Self::FindRecoveries { .. } => Kind::Light,
-            Self::Export { .. } | Self::Discard { .. } | Self::Keep(_) | Self::SaveSession(_) => Kind::Write,
+            Self::Export { .. }
+            | Self::Discard { .. }
+            | Self::Keep(_)
+            | Self::SaveSession(_)
+            | Self::KeepSettings { .. } => Kind::Write,
             Self::Train(_) => Kind::Training,
             Self::Estimate(_) => Kind::Trial,
             Self::Lab(task) => task.kind(),
@@ -263,6 +277,8 @@ impl Task {
             Self::Dossier(_) => "Putting a dossier together".to_owned(),
             Self::Keep(_) => "Keeping decisions".to_owned(),
             Self::SaveSession(task) => format!("Saving {}", file_names(std::slice::from_ref(&task.to))),
+            Self::AddFiles(task) => format!("Adding {}", file_names(&task.paths)),
+            Self::KeepSettings { .. } => "Keeping settings".to_owned(),
             Self::FindRecoveries { .. } => "Looking for unsaved decisions".to_owned(),
         }
     }
@@ -327,7 +343,7 @@ pub enum Output {
     Lab(LabOutput),
     /// Of [`Task::Discover`].
     Discovered(Arc<Discovered>),
-    /// Of [`Task::Open`], when it was a session.
+    /// Of [`Task::Open`], when it was a session, and of [`Task::AddFiles`].
     SessionOpened(Box<OpenedSession>),
     /// Of [`Task::Audit`].
     Audited(Arc<Audit>),
@@ -343,6 +359,8 @@ pub enum Output {
     Kept(Kept),
     /// Of [`Task::SaveSession`].
     SessionSaved(Kept),
+    /// Of [`Task::KeepSettings`].
+    SettingsKept,
     /// Of [`Task::FindRecoveries`].
     Recoveries(Vec<Recovery>),
 }

@@ -170,6 +170,11 @@ impl Workshop {
             Task::Tree(task) => Ok(Output::Tree(Arc::new(review::join(&task, observer)?))),
             Task::Keep(task) => Ok(Output::Kept(review::keep(&task)?)),
             Task::SaveSession(task) => Ok(Output::SessionSaved(review::save(&task, observer)?)),
+            Task::AddFiles(task) => Ok(Output::SessionOpened(Box::new(review::add(&task, observer)?))),
+            Task::KeepSettings { file, settings } => {
+                file.keep_settings(&settings)?;
+                Ok(Output::SettingsKept)
+            }
             Task::FindRecoveries { folder } => Ok(Output::Recoveries(review::find_recoveries(&folder, observer))),
         }
     }

@@ -25,7 +25,8 @@ pub use crate::analysis::cluster::Linkage;
 pub const HDBSCAN_MIN_SIZE: usize = 3;
 
 /// How groups are found.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ClusterRecipe {
     /// Joins barcodes nearer than a cosine distance; `None` takes the suggested one.
     Threshold {

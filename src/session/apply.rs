@@ -26,6 +26,7 @@ pub fn apply(session: &mut Session, input: Input) -> Vec<Effect> {
     session.look_around(&mut effects);
     session.guess_focus(&mut effects);
     session.measure_labels(&mut effects);
+    session.keep_settings(&mut effects);
     session.put_dossier_together(&mut effects);
     effects
 }
@@ -103,7 +104,7 @@ impl Session {
     }
 
     /// Opening comes first: whatever is being made is set aside, and begins again if the file cannot be opened.
-    fn begin_opening(&mut self, task: Task, effects: &mut Vec<Effect>) {
+    pub(super) fn begin_opening(&mut self, task: Task, effects: &mut Vec<Effect>) {
         effects.extend(self.data.job().map(Effect::Stop));
         self.set_steps_aside(effects);
         self.lab.set_aside(effects);
@@ -234,11 +235,11 @@ impl Session {
                 effects.push(Effect::SaveSettings);
             }
             Ok(Output::SessionOpened(found)) => {
-                let OpenedSession { opened, kept, results } = *found;
+                let OpenedSession { opened, kept, results, settings } = *found;
                 self.data.finish(id, Ok(Arc::clone(&opened)));
                 self.start_over(&opened);
                 let path = kept.file.as_ref().map(|file| file.path().to_owned());
-                self.take_session(kept, results);
+                self.take_session(kept, results, settings);
                 self.count_flags(&opened.dataset);
                 self.settings.opened(&path.into_iter().collect::<Vec<_>>());
                 effects.push(Effect::SaveSettings);

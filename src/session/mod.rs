@@ -53,7 +53,8 @@ use std::sync::Arc;
 use training::Training;
 
 /// How results are to be made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Choices {
     /// The rank at which specimens are named; `None` takes the finest up to genus that has labels.
     pub rank: Option<Field>,

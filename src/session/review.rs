@@ -5,12 +5,12 @@
 //! when the same specimens are opened.
 
 use super::stage::{Problem, Stage, StageKey};
-use super::{Effect, Page, Session};
+use super::{Choices, Effect, Page, Session};
 use crate::analysis::gap::Distance;
 use crate::data::dataset::Dataset;
 use crate::jobs::{
-    AuditTask, Change, DossierTask, GapTask, JobError, JobId, KeepPlace, KeepTask, Kept, Output, Recovery, SaveTask,
-    StandingTask, Task, TreeTask,
+    AddTask, AuditTask, Change, DossierTask, GapTask, JobError, JobId, KeepPlace, KeepTask, Kept, Output, Recovery,
+    SaveTask, StandingTask, Task, TreeTask,
 };
 use crate::pipeline::Method;
 use crate::pipeline::audit::{Audit, AuditSettings, Suspect};
@@ -19,6 +19,7 @@ use crate::pipeline::gap::Gap;
 use crate::pipeline::review::{Curated, Curator, Standing, Verdict};
 use crate::pipeline::scope::{Decision, Entry, KeptResult, ScopeFile, redoable, undoable};
 use crate::pipeline::tree::SpecimenTree;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -86,6 +87,18 @@ pub enum ReviewCommand {
     DrawTree(Distance),
     /// Save everything as a session under this name.
     SaveAs(PathBuf),
+    /// Add files to the session that is open.
+    AddFiles(Vec<PathBuf>),
+}
+
+/// What a session file keeps beside decisions and results: how everything is made, and the models that were trained.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct KeptSettings {
+    choices: Choices,
+    audit: AuditSettings,
+    contaminants: Option<PathBuf>,
+    runs: Vec<PathBuf>,
 }
 
 /// What the page holds.
@@ -124,6 +137,9 @@ pub struct Reviewing {
     keeping: Option<(JobId, usize)>,
     saving: Option<(JobId, usize)>,
     finding: Option<JobId>,
+    /// The settings that the session file has, and the job that is keeping others.
+    settings_kept: Option<serde_json::Value>,
+    keeping_settings: Option<JobId>,
     file: Option<Arc<ScopeFile>>,
 }
 
@@ -200,6 +216,7 @@ impl Reviewing {
             || self.gap.job() == Some(id)
             || self.tree.job() == Some(id)
             || self.finding == Some(id)
+            || self.keeping_settings == Some(id)
             || [self.keeping, self.saving].into_iter().flatten().any(|(job, _)| job == id)
     }
 
@@ -273,6 +290,7 @@ impl Session {
             ReviewCommand::MeasureGap(distance) => self.measure_gap(distance, effects),
             ReviewCommand::DrawTree(distance) => self.draw_tree(distance, effects),
             ReviewCommand::SaveAs(path) => self.save_session(path, effects),
+            ReviewCommand::AddFiles(paths) => self.add_files(paths, effects),
         }
     }
 
@@ -393,7 +411,9 @@ impl Session {
         let changes = self.reviewing.changes.clone();
         let job = JobId::next();
         self.reviewing.saving = Some((job, changes.len()));
-        let task = SaveTask { from, replaces, to, opened, results: self.results.to_keep(), changes };
+        let (results, settings) = (self.results.to_keep(), self.settings_to_keep());
+        self.reviewing.settings_kept = Some(settings.clone());
+        let task = SaveTask { from, replaces, to, opened, results, changes, settings };
         effects.push(Effect::Start(job, Box::new(Task::SaveSession(Box::new(task)))));
     }
 
@@ -406,9 +426,62 @@ impl Session {
     }
 
     /// Takes what a session held when it was opened.
-    pub(super) fn take_session(&mut self, kept: Kept, results: Vec<KeptResult>) {
+    pub(super) fn take_session(&mut self, kept: Kept, results: Vec<KeptResult>, settings: Option<serde_json::Value>) {
         self.reviewing.take(kept);
         self.results.restore(results);
+        let Some(settings) = settings else { return };
+        match serde_json::from_value::<KeptSettings>(settings.clone()) {
+            Ok(KeptSettings { choices, audit, contaminants, runs }) => {
+                // A model that was used then is used again where it still is found.
+                self.choices = choices;
+                self.reviewing.settings = audit;
+                self.reviewing.contaminants = contaminants;
+                let models = runs.into_iter().map(|folder| folder.join("model.safetensors"));
+                let new: Vec<PathBuf> = models.filter(|path| !self.models.contains(path)).collect();
+                self.models.extend(new);
+                self.reviewing.settings_kept = Some(settings);
+            }
+            Err(error) => {
+                let text = format!("the settings of the session do not make sense, so the usual ones hold: {error}");
+                self.log.add(super::log::Level::Warning, "Review", text, Vec::new());
+            }
+        }
+    }
+
+    fn settings_to_keep(&self) -> serde_json::Value {
+        let kept = KeptSettings {
+            choices: self.choices.clone(),
+            audit: self.reviewing.settings,
+            contaminants: self.reviewing.contaminants.clone(),
+            runs: self.training.runs.iter().map(|run| run.folder.clone()).collect(),
+        };
+        serde_json::to_value(kept).unwrap_or_default()
+    }
+
+    /// Keeps settings in the session that is open when they have changed.
+    pub(super) fn keep_settings(&mut self, effects: &mut Vec<Effect>) {
+        let reviewing = &self.reviewing;
+        if reviewing.session_file().is_none() || reviewing.keeping_settings.is_some() || reviewing.saving.is_some() {
+            return;
+        }
+        let Some(file) = reviewing.file.clone() else { return };
+        let settings = self.settings_to_keep();
+        if self.reviewing.settings_kept.as_ref() == Some(&settings) {
+            return;
+        }
+        let job = JobId::next();
+        self.reviewing.keeping_settings = Some(job);
+        self.reviewing.settings_kept = Some(settings.clone());
+        effects.push(Effect::Start(job, Box::new(Task::KeepSettings { file, settings: Box::new(settings) })));
+    }
+
+    /// Adds files to the session that is open.
+    fn add_files(&mut self, paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
+        let (Some(file), Some(opened)) = (self.reviewing.file.clone(), self.dataset().cloned()) else { return };
+        let is_idle = self.reviewing.keeping.is_none() && self.reviewing.saving.is_none();
+        if self.reviewing.session_file().is_some() && is_idle && self.reviewing.changes.is_empty() {
+            self.begin_opening(Task::AddFiles(Box::new(AddTask { file, opened, paths })), effects);
+        }
     }
 
     /// Measures labels in force, where they or the audit have changed.
@@ -483,6 +556,8 @@ impl Session {
         } else if reviewing.saving.is_some_and(|(job, _)| job == id) {
             let done = reviewing.saving.take().map_or(0, |(_, done)| done);
             self.end_saving(done, outcome, effects);
+        } else if reviewing.keeping_settings == Some(id) {
+            reviewing.keeping_settings = None;
         } else if reviewing.finding == Some(id) {
             reviewing.finding = None;
             if let Ok(Output::Recoveries(found)) = outcome {

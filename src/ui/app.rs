@@ -180,6 +180,7 @@ impl App {
     pub(super) fn take_file(&mut self, ctx: &Context, chosen: Chosen) {
         let command = match chosen.purpose {
             Purpose::Open => Some(Command::Open(chosen.paths)),
+            Purpose::Add => Some(Command::Review(ReviewCommand::AddFiles(chosen.paths))),
             Purpose::Contaminants => {
                 let path = chosen.paths.into_iter().next();
                 path.map(|path| Command::Review(ReviewCommand::Screen(Some(path))))

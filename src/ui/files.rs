@@ -29,6 +29,8 @@ pub enum Purpose {
     Model,
     /// To try it as a model in the masking lab.
     LabModel,
+    /// To add it to the session that is open.
+    Add,
     /// To compare barcodes with the contaminants in it.
     Contaminants,
     /// To save everything as a session.
@@ -42,6 +44,7 @@ impl Purpose {
         match self {
             Self::Open => "Open barcodes",
             Self::Model | Self::LabModel => "Open a model",
+            Self::Add => "Add to this session",
             Self::Contaminants => "Open contaminants",
             Self::Session => "Save as a session",
             Self::Save(what) => what.title().trim_end_matches('…'),
@@ -56,6 +59,7 @@ impl Purpose {
         match self {
             Self::Open => "Path of a FASTA file, a table or a session; several are separated by ;".to_owned(),
             Self::Model | Self::LabModel => "Path of a .safetensors, .pt or .pth file, or of a model folder".to_owned(),
+            Self::Add => "Paths of files to add, separated by ;".to_owned(),
             Self::Contaminants => "Path of a FASTA file of contaminants".to_owned(),
             Self::Session => format!("Path of the session; its ending is .{EXTENSION}"),
             Self::Save(what) => {
@@ -69,7 +73,7 @@ impl Purpose {
         match self {
             Self::Save(what) => format!("{}.{}", what.file_stem(), what.endings()[0]),
             Self::Session => format!("work.{EXTENSION}"),
-            Self::Open | Self::Contaminants | Self::Model | Self::LabModel => String::new(),
+            Self::Open | Self::Add | Self::Contaminants | Self::Model | Self::LabModel => String::new(),
         }
     }
 }
@@ -185,7 +189,7 @@ fn show_dialog(ctx: &Context, purpose: Purpose) -> Waiting {
     let paths = |file: rfd::FileHandle| vec![file.path().to_owned()];
     // The dialog is made here, because macOS makes windows on the first thread only, and waited for elsewhere.
     let chosen: std::pin::Pin<Box<dyn Future<Output = Option<Vec<PathBuf>>> + Send>> = match purpose {
-        Purpose::Open => {
+        Purpose::Open | Purpose::Add => {
             let files = dialog.add_filter("Barcodes", &DATA_ENDINGS).add_filter("All files", &["*"]).pick_files();
             Box::pin(async move { Some(files.await?.into_iter().flat_map(paths).collect()) })
         }

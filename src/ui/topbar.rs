@@ -138,6 +138,11 @@ fn file_menu(ui: &mut Ui, scope: &mut Scope<'_>) {
         {
             scope.choose(Purpose::Session);
         }
+        if scope.session.reviewing.session_file().is_some()
+            && ui.button("Add files to this session…").on_hover_text("Only what is new is computed").clicked()
+        {
+            scope.choose(Purpose::Add);
+        }
         if !scope.session.settings.recent.is_empty() {
             ui.separator();
             ui.label(RichText::new("Recent").weak());

@@ -103,6 +103,7 @@ fn a_session_saved_under_a_name_takes_everything_along() {
         opened: Arc::clone(&opened),
         results: Vec::new(),
         changes: vec![step(&opened, &Verdict::Exclude)],
+        settings: serde_json::json!({ "seed": 7 }),
     };
     let saved = save(&task, &Silent).unwrap();
     assert_eq!((saved.entries.len(), saved.entries[0].undone, stand_in.exists()), (2, true, false));
@@ -110,6 +111,7 @@ fn a_session_saved_under_a_name_takes_everything_along() {
     drop((saved, task));
     let back = open(&to, &Listener::default()).unwrap();
     assert_eq!((back.opened.dataset.key(), back.kept.entries.len()), (opened.dataset.key(), 2));
+    assert_eq!(back.settings.unwrap()["seed"], 7);
 }
 
 #[test]
@@ -122,4 +124,48 @@ fn a_session_that_is_damaged_is_told_of_and_passed_over() {
     let told = listener.0.lock().unwrap();
     assert!(told.len() == 1 && told[0].contains("broken.scope"), "{told:?}");
     assert!(find_recoveries(&folder.path().join("nowhere"), &Silent).is_empty());
+}
+
+#[test]
+fn files_are_added_to_a_session_and_decisions_and_specimens_stay_what_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, records: &[(&str, usize)]| {
+        let path = folder.path().join(name);
+        let text: String = records.iter().map(|(id, n)| format!(">{id}\n{}\n", "ACGTTGCA".repeat(*n))).collect();
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let first = write("plate1.fasta", &[("a", 20), ("b", 21)]);
+    let (dataset, report) = load(std::slice::from_ref(&first), &ImportOptions::default(), &Silent).unwrap();
+    let reading = ImportOptions::default();
+    let opened = Arc::new(Opened { paths: vec![first], dataset: Arc::new(dataset), reading, report });
+    let to = folder.path().join("work.scope");
+    let changes = vec![step(&opened, &Verdict::Exclude)];
+    let settings = serde_json::Value::Null;
+    let task = SaveTask {
+        from: None,
+        replaces: false,
+        to: to.clone(),
+        opened: Arc::clone(&opened),
+        results: Vec::new(),
+        changes,
+        settings,
+    };
+    let file = save(&task, &Silent).unwrap().file.unwrap();
+    let second = write("plate2.fasta", &[("c", 22)]);
+    let task = AddTask { file, opened, paths: vec![second] };
+    let more = add(&task, &Listener::default()).unwrap();
+    assert_eq!((more.opened.dataset.len(), more.kept.entries.len()), (3, 1));
+    drop((more, task));
+    let back = open(&to, &Listener::default()).unwrap();
+    assert_eq!((back.opened.dataset.row_of("c").is_some(), back.opened.paths.len()), (true, 2));
+
+    // A source that has changed is no longer what the session read.
+    write("plate1.fasta", &[("a", 30), ("b", 21)]);
+    let third = write("plate3.fasta", &[("d", 23)]);
+    let (file, opened) = (back.kept.file.unwrap(), back.opened);
+    let task = AddTask { file, opened, paths: vec![third] };
+    let error = add(&task, &Listener::default()).unwrap_err();
+    assert!(error.to_string().contains("plate1.fasta"), "{error}");
+    assert_eq!(task.file.specimens().unwrap().dataset.len(), 3, "nothing was changed");
 }

@@ -32,7 +32,8 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 /// How specimens are judged. Identities are shares of equal bases, 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct AuditSettings {
     /// How the nearest specimens are found; identity decides among them in any case.
     pub method: Method,

@@ -141,7 +141,7 @@ fn stack_table(stack: &Stack, dataset: &Dataset, row: usize) -> String {
     };
     let letter = |letter: u8| char::from(letter).to_string();
     let of_columns = |told: fn(&DifferingColumn) -> String| stack.columns.iter().map(told);
-    line(&mut html, "position", &mut of_columns(|column| position(column)));
+    line(&mut html, "position", &mut of_columns(position));
     line(
         &mut html,
         "base of its codon",

@@ -5,7 +5,7 @@ use crate::data::taxonomy::Field;
 use crate::pipeline::scope::{Decision, DecisionKind};
 
 /// Tags of curators of barcode libraries: misidentified, ambiguous, a complex of species, and BINs or barcodes shared by species
-/// (Radulovici et al. 2021, Sci. Rep. 11: 20096).
+/// (Radulovici et al. 2021, Metabarcoding and Metagenomics 5: e67862).
 pub const TAGS: [&str; 4] = ["MIS-ID", "AMBIG", "COMPLEX", "SHARE"];
 
 /// What is said about a specimen.

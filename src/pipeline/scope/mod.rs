@@ -164,6 +164,51 @@ impl ScopeFile {
         specimens::decode(&self.path, &part.bytes, &part.key, self.reading()?)
     }
 
+    /// Keeps other specimens in place of those that it has, with the files that they came from; decisions stay, results, which were about the
+    /// others, go.
+    ///
+    /// # Errors
+    /// When they cannot be written; then the old ones are still there.
+    pub fn replace_specimens(&self, opened: &Opened) -> Result<(), ScopeError> {
+        let failed = |error| ScopeError::of_database(&self.path, error);
+        let bytes = specimens::encode(opened).map_err(|source| ScopeError::Unstorable {
+            path: self.path.clone(),
+            what: specimens::PART.to_owned(),
+            source,
+        })?;
+        let documents = [
+            (READING, parts::to_json(&self.path, READING, &opened.reading)?),
+            (SOURCES, parts::to_json(&self.path, SOURCES, &sources::of(&opened.dataset))?),
+        ];
+        let key = opened.dataset.key();
+        let mut connection = self.connection();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        for (name, json) in &documents {
+            parts::write_document(&transaction, name, json).map_err(failed)?;
+        }
+        parts::remove_all(&transaction).map_err(failed)?;
+        parts::write_part(&transaction, &self.path, specimens::PART, &key, &key, &bytes)?;
+        transaction.commit().map_err(failed)
+    }
+
+    /// Settings of the program that made it, where they were kept.
+    ///
+    /// # Errors
+    /// [`ScopeError::Damaged`].
+    pub fn settings(&self) -> Result<Option<serde_json::Value>, ScopeError> {
+        parts::find_document(&self.connection(), &self.path, SETTINGS)
+    }
+
+    /// Keeps settings in place of those that it has.
+    ///
+    /// # Errors
+    /// When they cannot be written; then the old ones are still there.
+    pub fn keep_settings(&self, settings: &serde_json::Value) -> Result<(), ScopeError> {
+        let json = parts::to_json(&self.path, SETTINGS, settings)?;
+        parts::write_document(&self.connection(), SETTINGS, &json)
+            .map_err(|error| ScopeError::of_database(&self.path, error))
+    }
+
     /// A result about its specimens, where it was kept.
     ///
     /// # Errors
@@ -217,6 +262,7 @@ impl ScopeFile {
 const ABOUT: &str = "about";
 const READING: &str = "reading";
 const SOURCES: &str = "sources";
+const SETTINGS: &str = "settings";
 
 /// Writes a session into the empty file `unfinished`; errors name `path`, where it is to stand.
 fn write_all(unfinished: &Path, path: &Path, opened: &Opened, results: &[KeptResult]) -> Result<(), ScopeError> {

@@ -57,18 +57,32 @@ pub(super) fn read_document<T: DeserializeOwned>(
     path: &Path,
     name: &str,
 ) -> Result<T, ScopeError> {
+    let found = find_document(connection, path, name)?;
+    found.ok_or_else(|| ScopeError::damaged(path, format!("it does not say what its {name} is")))
+}
+
+/// Reads a document that a session may have.
+pub(super) fn find_document<T: DeserializeOwned>(
+    connection: &Connection,
+    path: &Path,
+    name: &str,
+) -> Result<Option<T>, ScopeError> {
     let found: Option<(String, Vec<u8>)> = connection
         .query_row("SELECT json, hash FROM document WHERE name = ?1", [name], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
         .map_err(|error| ScopeError::of_database(path, error))?;
-    let Some((json, hash)) = found else {
-        return Err(ScopeError::damaged(path, format!("it does not say what its {name} is")));
-    };
+    let Some((json, hash)) = found else { return Ok(None) };
     if hash != document_hash(name, &json).0 {
         return Err(ScopeError::damaged(path, format!("its {name} does not fit its hash")));
     }
     serde_json::from_str(&json)
+        .map(Some)
         .map_err(|error| ScopeError::damaged(path, format!("its {name} makes no sense: {error}")))
+}
+
+/// Takes all parts out. To be called within a transaction.
+pub(super) fn remove_all(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("DELETE FROM block; DELETE FROM part;")
 }
 
 fn part_hash(name: &str, key: &ContentHash, data: &DatasetId, bytes: u64, packed: &[u8]) -> ContentHash {

@@ -155,7 +155,28 @@ fn a_session_brings_its_decisions_and_results_along() {
     let at = desk.jobs.iter().position(|(_, task)| matches!(task, Task::Open { .. })).unwrap();
     let (id, _) = desk.jobs.remove(at);
     let kept = Kept { file: None, entries };
-    let found = OpenedSession { opened: specimens(), kept, results: Vec::new() };
+    let found = OpenedSession { opened: specimens(), kept, results: Vec::new(), settings: None };
     desk.end(id, Ok(Output::SessionOpened(Box::new(found))));
     assert_eq!((desk.decided(), desk.session.reviewing.unkept()), (1, 0));
+}
+
+#[test]
+fn settings_of_a_session_come_back_and_changes_of_them_are_kept() {
+    let mut desk = Desk::with(Some("home"));
+    desk.ask(Command::ClassifyAt(Field::Genus));
+    let settings = desk.session.settings_to_keep();
+    desk.ask(Command::Open(vec!["work.scope".into()]));
+    let at = desk.jobs.iter().position(|(_, task)| matches!(task, Task::Open { .. })).unwrap();
+    let (id, _) = desk.jobs.remove(at);
+    let folder = tempfile::tempdir().unwrap();
+    let file = ScopeFile::create(&folder.path().join("work.scope"), &specimens(), &[]).unwrap();
+    let kept = Kept { file: Some(Arc::new(file)), entries: Vec::new() };
+    let found = OpenedSession { opened: specimens(), kept, results: Vec::new(), settings: Some(settings.clone()) };
+    desk.end(id, Ok(Output::SessionOpened(Box::new(found))));
+    assert_eq!(desk.session.choices.rank, Some(Field::Genus));
+    let keeps = |desk: &Desk| desk.jobs.iter().filter(|(_, task)| matches!(task, Task::KeepSettings { .. })).count();
+    assert_eq!(keeps(&desk), 0, "they are as they were");
+    desk.ask(Command::Review(ReviewCommand::Set(AuditSettings { margin: 0.5, ..AuditSettings::default() })));
+    assert_eq!(keeps(&desk), 1);
+    assert_ne!(desk.session.settings_to_keep(), settings);
 }

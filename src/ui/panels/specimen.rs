@@ -178,7 +178,8 @@ fn barcode(ui: &mut Ui, scope: &Scope<'_>, dataset: &Dataset, row: usize) {
     sequence::show(ui, bases);
 }
 
-fn fields(ui: &mut Ui, dataset: &Dataset, row: usize) {
+/// Its labels, place, origin and other columns.
+pub fn fields(ui: &mut Ui, dataset: &Dataset, row: usize) {
     let mut values: Vec<(String, String)> = Field::ALL
         .into_iter()
         .filter_map(|field| Some((words::capitalised(field.title()), dataset.label(row, field)?.to_owned())))

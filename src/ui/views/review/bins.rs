@@ -27,7 +27,15 @@ const COLUMNS: [TableColumn; 4] = [
 pub(super) struct Bins {
     sorting: Option<Sorting>,
     accord: Accord,
-    derived: Option<(Arc<Audit>, Option<Sorting>, Accord, Vec<usize>)>,
+    derived: Option<Derived>,
+}
+
+/// What is made of an audit once.
+struct Derived {
+    of: Arc<Audit>,
+    key: (Option<Sorting>, Accord),
+    /// Indices into the list, in the order shown.
+    rows: Vec<usize>,
 }
 
 impl Default for Bins {
@@ -53,7 +61,7 @@ impl Bins {
             }
         });
         self.derive(&audit);
-        let Some((_, _, _, rows)) = &self.derived else { return };
+        let Some(Derived { rows, .. }) = &self.derived else { return };
         let bins = dataset.labels(Field::Bin);
         let focus = scope.session.selection.focus().and_then(|row| bins.code(row));
         let at = |position: usize| &audit.bins[rows[position]];
@@ -84,9 +92,8 @@ impl Bins {
     }
 
     fn derive(&mut self, audit: &Arc<Audit>) {
-        let is_known = self.derived.as_ref().is_some_and(|(of, sorting, accord, _)| {
-            Arc::ptr_eq(of, audit) && (*sorting, *accord) == (self.sorting, self.accord)
-        });
+        let key = (self.sorting, self.accord);
+        let is_known = self.derived.as_ref().is_some_and(|known| Arc::ptr_eq(&known.of, audit) && known.key == key);
         if is_known {
             return;
         }
@@ -96,7 +103,7 @@ impl Bins {
             None => shown.collect(),
             Some(Sorting { column, ascending }) => order(shown, ascending, |&a, &b| compare(&all[a], &all[b], column)),
         };
-        self.derived = Some((Arc::clone(audit), self.sorting, self.accord, rows));
+        self.derived = Some(Derived { of: Arc::clone(audit), key, rows });
     }
 }
 

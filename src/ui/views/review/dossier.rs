@@ -4,13 +4,15 @@ use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::pipeline::dossier::{Dossier, Neighbour};
 use crate::pipeline::review::Curated;
-use crate::session::Command;
 use crate::session::export::{Exported, ReviewFile};
+use crate::session::selection::Rows;
+use crate::session::{Command, Page};
 use crate::ui::files::Purpose;
+use crate::ui::panels::specimen::fields;
 use crate::ui::scope::Scope;
-use crate::ui::widgets::{site, stack, state};
+use crate::ui::widgets::{sequence, site, stack, state};
 use crate::ui::{theme, words};
-use egui::{Align, Grid, Label, Layout, RichText, ScrollArea, Ui};
+use egui::{Align, Grid, Label, Layout, Modifiers, RichText, ScrollArea, Ui};
 
 /// Draws it.
 pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>, row: usize) {
@@ -42,6 +44,10 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>, row: usize) {
                 ui.label(line);
             });
         });
+        section(ui, "The record", |ui| {
+            fields(ui, dataset, row);
+            sequence::show(ui, dataset.sequence(row));
+        });
         if let Some(place) = dataset.coordinates(row) {
             section(ui, "Where it was collected", |ui| site::show(ui, place, theme::READING));
         }
@@ -58,10 +64,20 @@ fn cause(ui: &mut Ui, scope: &mut Scope<'_>, row: usize) {
     let tokens = theme::tokens(ui);
     ui.horizontal(|ui| {
         ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
-            let can = scope.session.reviewing.dossier.shown().is_some_and(|dossier| dossier.row == row);
+            let dossier = scope.session.reviewing.dossier.shown().filter(|dossier| dossier.row == row).cloned();
+            let can = dossier.is_some();
             let hint = "Save all this as one page for any browser";
             if ui.add_enabled(can, egui::Button::new("Save page…")).on_hover_text(hint).clicked() {
                 scope.choose(Purpose::Save(Exported::Review(ReviewFile::Dossier)));
+            }
+            let hint = "Selects it with its nearest specimens and turns to the Atlas";
+            if ui.add_enabled(can, egui::Button::new("On the map")).on_hover_text(hint).clicked()
+                && let Some(dossier) = dossier
+            {
+                let near = dossier.by_embedding.iter().chain(&dossier.by_identity).map(|near| near.row);
+                scope.select(near.chain([row]).collect::<Rows>(), Modifiers::NONE);
+                scope.ask(Command::FocusOn(row));
+                scope.ask(Command::Show(Page::Atlas));
             }
             ui.with_layout(Layout::left_to_right(Align::Min), |ui| {
                 let text = match scope.session.reviewing.suspect(row) {

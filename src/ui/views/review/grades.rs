@@ -26,7 +26,15 @@ const COLUMNS: [TableColumn; 6] = [
 pub(super) struct Grades {
     sorting: Option<Sorting>,
     only: Option<Grade>,
-    derived: Option<(Arc<Audit>, Option<Sorting>, Option<Grade>, Vec<usize>)>,
+    derived: Option<Derived>,
+}
+
+/// What is made of an audit once.
+struct Derived {
+    of: Arc<Audit>,
+    key: (Option<Sorting>, Option<Grade>),
+    /// Indices into the list, in the order shown.
+    rows: Vec<usize>,
 }
 
 impl Grades {
@@ -49,7 +57,7 @@ impl Grades {
             ui.label(RichText::new(source).color(theme::tokens(ui).quiet));
         });
         self.derive(&audit);
-        let Some((_, _, _, rows)) = &self.derived else { return };
+        let Some(Derived { rows, .. }) = &self.derived else { return };
         let species = dataset.labels(Field::Species);
         let focus = scope.session.selection.focus().and_then(|row| species.code(row));
         let at = |position: usize| &audit.grades[rows[position]];
@@ -80,9 +88,8 @@ impl Grades {
     }
 
     fn derive(&mut self, audit: &Arc<Audit>) {
-        let is_known = self.derived.as_ref().is_some_and(|(of, sorting, only, _)| {
-            Arc::ptr_eq(of, audit) && (*sorting, *only) == (self.sorting, self.only)
-        });
+        let key = (self.sorting, self.only);
+        let is_known = self.derived.as_ref().is_some_and(|known| Arc::ptr_eq(&known.of, audit) && known.key == key);
         if is_known {
             return;
         }
@@ -92,7 +99,7 @@ impl Grades {
             None => shown.collect(),
             Some(Sorting { column, ascending }) => order(shown, ascending, |&a, &b| compare(&all[a], &all[b], column)),
         };
-        self.derived = Some((Arc::clone(audit), self.sorting, self.only, rows));
+        self.derived = Some(Derived { of: Arc::clone(audit), key, rows });
     }
 }
 

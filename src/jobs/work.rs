@@ -262,30 +262,41 @@ impl Workshop {
 
     /// The barcodes by their 8-mers, kept because every dossier asks for them.
     fn shortlist(&self, dataset: &Dataset, observer: &dyn Observer) -> Result<Arc<KmerShortlist>, Cancelled> {
-        let mut kept = self.shortlist.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, shortlist)) = &*kept
-            && *of == dataset.key()
-        {
-            return Ok(Arc::clone(shortlist));
-        }
-        let barcodes: Vec<&[u8]> = (0..dataset.unique_len()).map(|unique| dataset.unique_sequence(unique)).collect();
-        let shortlist = Arc::new(KmerShortlist::new(&barcodes, observer)?);
-        *kept = Some((dataset.key(), Arc::clone(&shortlist)));
-        Ok(shortlist)
+        let is_it = |of: &DatasetId| *of == dataset.key();
+        kept_or_made(&self.shortlist, is_it, || {
+            let barcodes: Vec<&[u8]> =
+                (0..dataset.unique_len()).map(|unique| dataset.unique_sequence(unique)).collect();
+            Ok((dataset.key(), Arc::new(KmerShortlist::new(&barcodes, observer)?)))
+        })
     }
 
     fn comparable(&self, embedded: &Arc<Embedded>, observer: &dyn Observer) -> Result<Arc<Array2<f32>>, PipelineError> {
-        let mut kept = self.comparable.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, vectors)) = &*kept
-            && Arc::ptr_eq(of, embedded)
-        {
-            return Ok(Arc::clone(vectors));
-        }
-        let transform = fit_transform(embedded, None, observer)?;
-        let vectors = Arc::new(apply_transform(&transform, &embedded.vectors, observer)?);
-        *kept = Some((Arc::clone(embedded), Arc::clone(&vectors)));
-        Ok(vectors)
+        let is_it = |of: &Arc<Embedded>| Arc::ptr_eq(of, embedded);
+        kept_or_made(&self.comparable, is_it, || {
+            let transform = fit_transform(embedded, None, observer)?;
+            let vectors = Arc::new(apply_transform(&transform, &embedded.vectors, observer)?);
+            Ok((Arc::clone(embedded), vectors))
+        })
     }
+}
+
+/// What is kept of the right thing, or what is made of it and kept from now on.
+///
+/// The lock is not held meanwhile: a thread of a pool that waits for a part of its work takes on other work of the pool, which may
+/// ask for the same lock. Two that begin at once both make it.
+fn kept_or_made<K, V, E>(
+    kept: &Mutex<Option<(K, Arc<V>)>>,
+    is_it: impl Fn(&K) -> bool,
+    make: impl FnOnce() -> Result<(K, Arc<V>), E>,
+) -> Result<Arc<V>, E> {
+    let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, value)) = lock().as_ref().filter(|(of, _)| is_it(of)) {
+        return Ok(Arc::clone(value));
+    }
+    let made = make()?;
+    let value = Arc::clone(&made.1);
+    *lock() = Some(made);
+    Ok(value)
 }
 
 /// The unique barcodes nearest to the one query, itself included, with their cosines.
@@ -397,4 +408,22 @@ fn open_demo(seed: Seed, observer: &dyn Observer) -> Result<Output, WorkError> {
         error => error.into(),
     })?;
     Ok(Output::Opened(Arc::new(Opened { paths: Vec::new(), dataset: Arc::new(dataset), reading, report })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_made_once_and_may_be_asked_for_while_it_is_made() {
+        let kept: Mutex<Option<(u8, Arc<u8>)>> = Mutex::new(None);
+        let ask = |of: u8, make: &dyn Fn() -> u8| {
+            let made: Result<Arc<u8>, ()> = kept_or_made(&kept, |known| *known == of, || Ok((of, Arc::new(make()))));
+            *made.unwrap()
+        };
+        // Somebody who waits for a part of the work may take on a job that asks for the same.
+        assert_eq!(ask(1, &|| ask(1, &|| 10) + 1), 11);
+        assert_eq!(ask(1, &|| unreachable!("it is kept")), 11);
+        assert_eq!((ask(2, &|| 20), ask(1, &|| 12)), (20, 12), "only the latest is kept");
+    }
 }

@@ -66,7 +66,7 @@ impl Page {
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2126}\
     h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;\
-    border-bottom:1px solid #d9dee3;text-align:left;vertical-align:top}img,svg{max-width:100%;height:auto}figure{margin:1rem 0}\
+    border-bottom:1px solid #d9dee3;text-align:left;vertical-align:top}td{overflow-wrap:anywhere;min-width:3.2rem}img,svg{max-width:100%;height:auto}figure{margin:1rem 0}\
     .note{background:#fff4d6;padding:.6rem 1rem}";
 
 #[cfg(test)]

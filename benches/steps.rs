@@ -71,7 +71,8 @@ fn main() {
         other => panic!("there is no step {other}"),
     };
     let result = serde_json::json!({ "seconds": seconds, "peak_mb": peak_mb() });
-    writeln!(std::io::stdout(), "{result}").unwrap();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{result}").unwrap();
 }
 
 /// The process's largest size so far, where the system tells it.

@@ -4,6 +4,7 @@
     python3 -m venv venv && venv/bin/pip install -r benches/peers/requirements.txt
     cargo bench --bench steps --no-run        # prints the path of the program, which --ours wants
     venv/bin/python benches/peers/steps.py --ours target/release/deps/steps-… [--quick] [--runs 5] [--only nn,graph,…] [--work FOLDER]
+        [--table big.csv]        # of make_table.py
 
 Each row is timed in a process of its own, without reading its input, ours and the peer's in turn; the table has medians, their ratio, and
 the peak memory of the processes. Agreement of the results is checked where both are exact, and told where they are not.
@@ -46,9 +47,10 @@ def barcodes(pairs, seed):
 class Steps:
     """Makes inputs where they are not there yet."""
 
-    def __init__(self, folder, quick):
+    def __init__(self, folder, quick, table):
         self.folder = folder
         self.quick = quick
+        self.table = table
         folder.mkdir(parents=True, exist_ok=True)
 
     def vectors(self, rows, columns, seed=1):
@@ -73,6 +75,8 @@ class Steps:
         for points in maps:
             yield "umap", f"UMAP, {points} x 256", ["umap"], [self.vectors(points, 256)]
         yield "ward", f"Ward, {ward} x 50", ["sklearn"], [self.vectors(ward, 50)]
+        if self.table:
+            yield "table", f"read {self.table.name}", ["polars", "pandas"], [self.table]
         yield "ami", f"AMI, {'200 000' if q else '1 000 000'} labels", ["sklearn"], labels
         yield "align", "identity of 10 000 pairs of 658", ["edlib", "parasail"], [pairs]
 
@@ -152,6 +156,28 @@ def peer(step, name, inputs, out):
         seconds = time.perf_counter() - start
         np.save(out, np.array([ami, 0.0]))
         return seconds
+    if step == "table":
+        columns = [
+            "processid", "phylum", "class", "order", "family", "subfamily", "genus", "species", "dna_bin", "dna_barcode", "country",
+            "coord-lat", "coord-lon",
+        ]
+        start = time.perf_counter()
+        if name == "polars":
+            import polars
+
+            table = polars.read_csv(inputs[0], columns=columns, infer_schema=False)
+            table = table.with_columns(polars.col(columns[1:10] + ["country"]).cast(polars.Categorical))
+            unique = table["dna_barcode"].n_unique()
+        else:
+            import pandas
+
+            table = pandas.read_csv(inputs[0], usecols=columns, dtype=str)
+            for column in columns[1:10] + ["country"]:
+                table[column] = table[column].astype("category")
+            unique = table["dna_barcode"].nunique()
+        seconds = time.perf_counter() - start
+        np.save(out, np.array([unique]))
+        return seconds
     lines = inputs[0].read_text().split()
     couples = list(zip(lines[::2], lines[1::2]))
     if name == "edlib":
@@ -197,6 +223,8 @@ def compared(step, ours, theirs, inputs):
         from sklearn.metrics import adjusted_mutual_info_score
 
         return f"AMI of the two {adjusted_mutual_info_score(np.load(ours), np.load(theirs)):.4f}"
+    if step == "table":
+        return f"{np.load(theirs)[0]} different barcodes by the peer"
     if step == "ami":
         return f"difference {abs(np.load(ours)[0] - np.load(theirs)[0]):.1e}"
     return ""
@@ -209,6 +237,7 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", default="")
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("bench-steps"))
+    parser.add_argument("--table", type=pathlib.Path, help="a table to be read, made by make_table.py")
     parser.add_argument("--peer", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peer:
@@ -222,7 +251,7 @@ def main():
     wanted = [step for step in options.only.split(",") if step]
     print("| step | ours, s | peer, s | ratio (peer / ours) | peak memory, MB: ours, peer | results |")
     print("|---|---|---|---|---|---|")
-    for step, title, peers, inputs in Steps(options.work, options.quick).rows():
+    for step, title, peers, inputs in Steps(options.work, options.quick, options.table).rows():
         if wanted and step not in wanted:
             continue
         for name in peers:

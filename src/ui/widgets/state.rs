@@ -1,6 +1,6 @@
 //! What stands where a result will be: why it is not there yet, how far it is, what went wrong.
 
-use crate::jobs::Live;
+use crate::jobs::{JobId, Live};
 use crate::session::stage::Problem;
 use crate::session::{Command, Step};
 use crate::ui::scope::Scope;
@@ -53,6 +53,16 @@ fn what_runs(step: Step) -> &'static str {
         Step::Names(_) => "naming the specimens",
         Step::Recommendation => "comparing methods on the reference",
         Step::Clusters => "clustering",
+    }
+}
+
+/// How far a job is that somebody asked for, where the window has news of it.
+pub fn of_job(ui: &mut Ui, scope: &Scope<'_>, job: JobId) {
+    match scope.live.filter(|_| scope.session.job() == Some(job)) {
+        Some(live) => progress(ui, live),
+        None => {
+            ui.label(RichText::new("waiting for its turn…").color(theme::tokens(ui).quiet));
+        }
     }
 }
 

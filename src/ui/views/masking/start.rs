@@ -33,12 +33,7 @@ pub(super) fn button(ui: &mut Ui, scope: &mut Scope<'_>, work: LabWork, verb: &s
 pub(super) fn news(ui: &mut Ui, scope: &Scope<'_>, work: LabWork, stage: &dyn AnyStage) {
     let tokens = theme::tokens(ui);
     if let Some(job) = stage.job() {
-        match scope.live.filter(|_| scope.session.job() == Some(job)) {
-            Some(live) => state::progress(ui, live),
-            None => {
-                ui.label(RichText::new("waiting for its turn…").color(tokens.quiet));
-            }
-        }
+        state::of_job(ui, scope, job);
         return;
     }
     if let Some(obstacle) = scope.session.lab_obstacle(work) {

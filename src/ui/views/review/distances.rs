@@ -96,10 +96,8 @@ impl Distances {
         let stage = &scope.session.reviewing.gap;
         if let Some(problem) = stage.problem() {
             state::problem_box(ui, problem, None);
-        } else if let (Some(job), Some(live)) = (stage.job(), scope.live)
-            && scope.session.job() == Some(job)
-        {
-            state::progress(ui, live);
+        } else if let Some(job) = stage.job() {
+            state::of_job(ui, scope, job);
         } else if stage.shown().is_none() {
             let text = "Compares every pair of barcodes in the COI-5P frame: is every species farther from the next one than its own \
                         barcodes are from each other, and which threshold tells species apart?";

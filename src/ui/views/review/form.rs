@@ -139,12 +139,7 @@ fn news(ui: &mut Ui, scope: &Scope<'_>) {
     let session = scope.session;
     let stage = &session.reviewing.audited;
     if let Some(job) = stage.job() {
-        match scope.live.filter(|_| session.job() == Some(job)) {
-            Some(live) => state::progress(ui, live),
-            None => {
-                ui.label(RichText::new("waiting for its turn…").color(tokens.quiet));
-            }
-        }
+        state::of_job(ui, scope, job);
     } else if let Some(problem) = stage.problem() {
         state::problem_box(ui, problem, None);
     } else if session.results.embedding.ready().is_none() {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that lacks what it needs fails there and then")]
 #![cfg(feature = "gui")]
 
+use barcodescope::analysis::gap::Distance;
 use barcodescope::data::masking::MaskMode;
 use barcodescope::data::simulate::{SimulationSettings, write_csv};
 use barcodescope::data::taxonomy::Field;
@@ -14,6 +15,8 @@ use barcodescope::progress::Silent;
 use barcodescope::seed::Seed;
 use barcodescope::session::discover::{DiscoverCommand, DiscoverTab};
 use barcodescope::session::masking::{LabCommand, LabTab, LabWork};
+use barcodescope::session::review::{ReviewCommand, ReviewTab};
+use barcodescope::session::selection::{Mode, Rows};
 use barcodescope::session::{Command, Page, Session, Step};
 use barcodescope::ui::app::{App, Beginning};
 use egui::{Key, Modifiers};
@@ -41,6 +44,7 @@ impl Window {
         let beginning = Beginning {
             files: files.iter().map(|name| folder.path().join(name)).collect(),
             settings_file: Some(folder.path().join("settings.json")),
+            decisions_home: Some(folder.path().join("decisions")),
             ..Beginning::default()
         };
         let harness = Harness::builder().with_size(size).build_eframe(move |creation| {
@@ -144,7 +148,8 @@ fn every_page_is_drawn_with_named_controls_in_the_smallest_window_and_then_rests
         (Key::Num2, Page::Atlas, "Fit"),
         (Key::Num3, Page::Classify, "Names by"),
         (Key::Num4, Page::Clusters, "AMI"),
-        (Key::Num7, Page::Discover, "Strangeness"),
+        (Key::Num5, Page::Review, "Judge labels"),
+        (Key::Num6, Page::Discover, "Strangeness"),
     ] {
         window.press(Modifiers::NONE, key);
         assert_eq!(window.session().page, page);
@@ -163,7 +168,7 @@ fn every_page_is_drawn_with_named_controls_in_the_smallest_window_and_then_rests
 #[test]
 fn taxa_held_out_of_an_opened_file_are_sought_again() {
     let mut window = Window::of_survey(SMALLEST);
-    window.press(Modifiers::NONE, Key::Num7);
+    window.press(Modifiers::NONE, Key::Num6);
     let context = window.harness.ctx.clone();
     for command in [
         DiscoverCommand::Divide(Division::HeldOut(HoldOutSettings { known: 0.4, ..HoldOutSettings::default() })),
@@ -302,7 +307,7 @@ fn a_running_job_can_be_stopped_from_the_status_bar() {
 #[test]
 fn the_masking_lab_does_its_work_on_an_opened_file() {
     let mut window = Window::of_survey(SMALLEST);
-    window.press(Modifiers::NONE, Key::Num5);
+    window.press(Modifiers::NONE, Key::Num7);
     assert_eq!(window.session().page, Page::Masking);
     window.click("Take the first specimen");
     window.until("guesses", |session| session.lab.guesses.ready().is_some());
@@ -340,4 +345,55 @@ fn the_masking_lab_does_its_work_on_an_opened_file() {
     for tab in LabTab::ALL {
         window.click(tab.title());
     }
+}
+
+#[test]
+fn labels_are_judged_and_a_decision_outlives_the_specimens_and_comes_back_with_a_session() {
+    // High enough for the whole dossier: what is scrolled out of view is not drawn.
+    let mut window = Window::of_survey([1440.0, 2400.0]);
+    window.press(Modifiers::NONE, Key::Num5);
+    window.click("Judge labels");
+    window.until("the audit", |session| session.reviewing.standings.ready().is_some());
+    window.press(Modifiers::NONE, Key::N);
+    let row = window.session().selection.focus().expect("the most suspicious one is looked at");
+    window.until("the dossier", |session| {
+        session.reviewing.dossier.ready().is_some_and(|dossier| dossier.value.row == row)
+    });
+    for part in ["Nearest specimens", "Where the bases differ", "The record"] {
+        assert!(window.shows_containing(part), "{part}");
+    }
+    let id = window.session().dataset().unwrap().dataset.id(row).to_owned();
+    window.press(Modifiers::NONE, Key::X);
+    window.until("keeping", |session| session.reviewing.unkept() == 0);
+    assert_ne!(window.session().selection.focus(), Some(row), "the next one is looked at");
+    let is_excluded = |session: &Session| {
+        let curated = session.curated().unwrap();
+        curated.is_excluded(curated.dataset().row_of(&id).unwrap())
+    };
+    assert!(is_excluded(window.session()));
+
+    // Distances and a tree are made of the same specimens.
+    let context = window.harness.ctx.clone();
+    let obey = |window: &mut Window, command| window.harness.state_mut().obey(&context, Command::Review(command));
+    obey(&mut window, ReviewCommand::Show(ReviewTab::Distances));
+    obey(&mut window, ReviewCommand::MeasureGap(Distance::K2p));
+    window.until("distances", |session| session.reviewing.gap.ready().is_some());
+    let rows: Rows = (0..20usize).collect();
+    window.harness.state_mut().obey(&context, Command::Select(rows, Mode::Replace));
+    obey(&mut window, ReviewCommand::DrawTree(Distance::P));
+    window.until("the tree", |session| session.reviewing.tree.ready().is_some());
+
+    // The same specimens are opened again, then a session of them.
+    let survey = window.folder.path().join("survey.csv");
+    window.harness.state_mut().obey(&context, Command::Open(vec![survey]));
+    window.until("decisions", |session| session.data.job().is_none() && !session.reviewing.entries().is_empty());
+    assert!(is_excluded(window.session()));
+    let session = window.folder.path().join("work.scope");
+    obey(&mut window, ReviewCommand::SaveAs(session.clone()));
+    window.until("saving", |state| state.reviewing.session_file() == Some(session.as_path()));
+    let left = fs::read_dir(window.folder.path().join("decisions")).unwrap().count();
+    assert_eq!(left, 0, "the file that stood in for it is gone");
+    window.harness.state_mut().obey(&context, Command::Open(vec![session.clone()]));
+    window.until("the session", |state| state.data.job().is_none());
+    assert!(is_excluded(window.session()), "log: {:?}", window.session().log.entries());
 }

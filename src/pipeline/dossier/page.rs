@@ -133,9 +133,9 @@ fn stack_table(stack: &Stack, dataset: &Dataset, row: usize) -> String {
     }
     let mut html = String::from("<div style=\"overflow-x:auto\"><table style=\"font:12px monospace\">");
     let line = |html: &mut String, title: &str, cells: &mut dyn Iterator<Item = String>| {
-        let _ = write!(html, "<tr><th>{}</th>", escaped(title));
+        let _ = write!(html, "<tr><th style=\"white-space:nowrap\">{}</th>", escaped(title));
         cells.for_each(|cell| {
-            let _ = write!(html, "<td style=\"padding:0 2px\">{}</td>", escaped(&cell));
+            let _ = write!(html, "<td style=\"padding:0 2px;min-width:0\">{}</td>", escaped(&cell));
         });
         html.push_str("</tr>\n");
     };

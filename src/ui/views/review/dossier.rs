@@ -57,7 +57,11 @@ pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>, row: usize) {
 fn section(ui: &mut Ui, title: &str, body: impl FnOnce(&mut Ui)) {
     ui.add_space(theme::GAP);
     ui.label(RichText::new(title).strong());
-    ui.scope(body);
+    ui.scope(|ui| {
+        // Whatever was wider above does not make text run out of view.
+        ui.set_max_width(ui.clip_rect().width() - theme::GROUP_GAP);
+        body(ui);
+    });
 }
 
 fn cause(ui: &mut Ui, scope: &mut Scope<'_>, row: usize) {

@@ -141,7 +141,8 @@ fn verdict_on(ui: &mut Ui, scope: &Scope<'_>, row: usize, suspect: Option<&Suspe
     given
 }
 
-fn history(ui: &mut Ui, scope: &mut Scope<'_>) {
+/// Undo and redo.
+pub(super) fn history(ui: &mut Ui, scope: &mut Scope<'_>) {
     let reviewing = &scope.session.reviewing;
     for (name, can, command) in [
         ("Undo (Ctrl Z)", reviewing.can_undo(), ReviewCommand::Undo),

@@ -1,5 +1,6 @@
 //! Every decision: who, when, what, why.
 
+use super::actions::history;
 use super::ask;
 use crate::data::taxonomy::Field;
 use crate::pipeline::scope::{Decision, Entry};
@@ -8,7 +9,7 @@ use crate::session::review::{ReviewCommand, ReviewTab};
 use crate::ui::scope::Scope;
 use crate::ui::theme;
 use crate::ui::widgets::table::{Table, TableColumn};
-use egui::{Button, Label, RichText, Ui};
+use egui::{Label, RichText, Ui};
 
 const COLUMNS: [TableColumn; 8] = [
     TableColumn::text("specimen", 120.0, "The specimen; click to look at it"),
@@ -21,56 +22,40 @@ const COLUMNS: [TableColumn; 8] = [
     TableColumn::text("why", 160.0, "The reason; decisions that were taken back are struck out"),
 ];
 
-/// The list, the latest decision first.
-#[derive(Default)]
-pub(super) struct Decisions;
-
-impl Decisions {
-    #[allow(clippy::unused_self, reason = "the parts of a view are drawn alike")]
-    pub(super) fn show(&self, ui: &mut Ui, scope: &mut Scope<'_>) {
-        let entries = scope.session.reviewing.entries().clone();
-        ui.horizontal_wrapped(|ui| {
-            let reviewing = &scope.session.reviewing;
-            for (name, can, command) in [
-                ("Undo (Ctrl Z)", reviewing.can_undo(), ReviewCommand::Undo),
-                ("Redo (Ctrl Y)", reviewing.can_redo(), ReviewCommand::Redo),
-            ] {
-                if ui.add_enabled(can, Button::new(name)).clicked() {
-                    ask(scope, command);
-                }
-            }
-        });
-        if entries.is_empty() {
-            ui.label("Nothing was decided yet.");
-            return;
-        }
-        let at = |position: usize| &entries[entries.len() - 1 - position];
-        let table = Table {
-            id: "decided",
-            name: "decisions",
-            columns: &COLUMNS,
-            rows: entries.len(),
-            sorting: None,
-            height: None,
-            current: None,
-            scroll_to: None,
-        };
-        let answer = table.show(
-            ui,
-            |_| false,
-            |ui, position, column| {
-                let entry = at(position);
-                let text = RichText::new(text(entry, column));
-                let text = if entry.undone { text.strikethrough().color(theme::tokens(ui).quiet) } else { text };
-                ui.add(Label::new(text).truncate());
-            },
-        );
-        if let (Some((position, _)), Some(dataset)) = (answer.chosen, scope.dataset())
-            && let Some(row) = dataset.row_of(&at(position).value.specimen)
-        {
-            scope.ask(Command::FocusOn(row));
-            ask(scope, ReviewCommand::Show(ReviewTab::Queue));
-        }
+/// Draws the list, the latest decision first.
+pub(super) fn show(ui: &mut Ui, scope: &mut Scope<'_>) {
+    let entries = scope.session.reviewing.entries().clone();
+    ui.horizontal_wrapped(|ui| history(ui, scope));
+    if entries.is_empty() {
+        ui.label("Nothing was decided yet.");
+        return;
+    }
+    let at = |position: usize| &entries[entries.len() - 1 - position];
+    let table = Table {
+        id: "decided",
+        name: "decisions",
+        columns: &COLUMNS,
+        rows: entries.len(),
+        sorting: None,
+        height: None,
+        current: None,
+        scroll_to: None,
+    };
+    let answer = table.show(
+        ui,
+        |_| false,
+        |ui, position, column| {
+            let entry = at(position);
+            let text = RichText::new(text(entry, column));
+            let text = if entry.undone { text.strikethrough().color(theme::tokens(ui).quiet) } else { text };
+            ui.add(Label::new(text).truncate());
+        },
+    );
+    if let (Some((position, _)), Some(dataset)) = (answer.chosen, scope.dataset())
+        && let Some(row) = dataset.row_of(&at(position).value.specimen)
+    {
+        scope.ask(Command::FocusOn(row));
+        ask(scope, ReviewCommand::Show(ReviewTab::Queue));
     }
 }
 

@@ -34,7 +34,6 @@ pub struct ReviewView {
     grades: grades::Grades,
     distances: distances::Distances,
     tree: tree::TreeTab,
-    decisions: decisions::Decisions,
 }
 
 impl ReviewView {
@@ -56,7 +55,7 @@ impl ReviewView {
             ReviewTab::Grades => self.grades.show(ui, scope),
             ReviewTab::Distances => self.distances.show(ui, scope),
             ReviewTab::Tree => self.tree.show(ui, scope),
-            ReviewTab::Decisions => self.decisions.show(ui, scope),
+            ReviewTab::Decisions => decisions::show(ui, scope),
         }
     }
 }

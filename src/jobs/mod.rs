@@ -25,7 +25,7 @@ pub use export::{Chosen, ColouredMap, DiscoveryExport, DiscoveryFile, Export, La
 pub use lab::{AlongBarcode, LabOutput, LabTask, MaskedReadings, ModelSource, TwoMaps};
 pub use review::{
     AddTask, AuditTask, Change, DossierTask, GapTask, KeepPlace, KeepTask, Kept, OpenedSession, Recovery, SaveTask,
-    StandingTask, TreeTask,
+    StandingTask, StateTask, TreeTask,
 };
 pub use runner::{Event, JobId, Kind, Live, Reporter, Runner};
 pub use task::{Against, Closest, ColumnQuestion, Near, Output, Task, TrainNews};

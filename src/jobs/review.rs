@@ -158,6 +158,19 @@ pub struct SaveTask {
     pub settings: serde_json::Value,
 }
 
+/// What a session is to keep beside decisions.
+#[derive(Debug, Clone)]
+pub struct StateTask {
+    /// The session.
+    pub file: Arc<ScopeFile>,
+    /// Its specimens.
+    pub dataset: Arc<Dataset>,
+    /// How everything is made and looked at.
+    pub settings: serde_json::Value,
+    /// Results that it has not yet.
+    pub results: Vec<KeptResult>,
+}
+
 /// Files that are to be added to a session.
 #[derive(Debug, Clone)]
 pub struct AddTask {
@@ -276,6 +289,14 @@ pub(super) fn save(task: &SaveTask, observer: &dyn Observer) -> Result<Kept, Wor
         let _ = std::fs::remove_file(from.path());
     }
     Ok(Kept { entries: file.all()?, file: Some(Arc::new(file)) })
+}
+
+pub(super) fn keep_state(task: &StateTask) -> Result<(), WorkError> {
+    task.file.keep_settings(&task.settings)?;
+    for result in &task.results {
+        task.file.keep(result, &task.dataset)?;
+    }
+    Ok(())
 }
 
 /// Opens a session, and warns where a file that it came from is not what it was.

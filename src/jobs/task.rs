@@ -4,7 +4,8 @@ use super::discover::{DiscoverTask, Discovered};
 use super::export::Export;
 use super::lab::{LabOutput, LabTask};
 use super::review::{
-    AddTask, AuditTask, DossierTask, GapTask, KeepTask, Kept, OpenedSession, Recovery, SaveTask, StandingTask, TreeTask,
+    AddTask, AuditTask, DossierTask, GapTask, KeepTask, Kept, OpenedSession, Recovery, SaveTask, StandingTask,
+    StateTask, TreeTask,
 };
 use super::runner::Kind;
 use crate::data::dataset::Dataset;
@@ -23,7 +24,6 @@ use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSettings, Projection};
 use crate::pipeline::recommend::{RecommendSettings, Recommendation};
 use crate::pipeline::review::Standing;
-use crate::pipeline::scope::ScopeFile;
 use crate::pipeline::train::{Estimate, RunFacts, SampleReading, TrainOutcome, TrainRequest};
 use crate::pipeline::tree::SpecimenTree;
 use crate::seed::Seed;
@@ -206,13 +206,8 @@ pub enum Task {
     SaveSession(Box<SaveTask>),
     /// Add files to a session.
     AddFiles(Box<AddTask>),
-    /// Keep in a session how everything is made and looked at.
-    KeepSettings {
-        /// The session.
-        file: Arc<ScopeFile>,
-        /// The settings.
-        settings: Box<serde_json::Value>,
-    },
+    /// Keep in a session how everything is made, and results that it has not.
+    KeepState(Box<StateTask>),
     /// Look for decisions that were never saved under a name.
     FindRecoveries {
         /// Where they would be.
@@ -238,11 +233,9 @@ impl Task {
             | Self::Tree(_)
             | Self::Measure(_)
             | Self::FindRecoveries { .. } => Kind::Light,
-            Self::Export { .. }
-            | Self::Discard { .. }
-            | Self::Keep(_)
-            | Self::SaveSession(_)
-            | Self::KeepSettings { .. } => Kind::Write,
+            Self::Export { .. } | Self::Discard { .. } | Self::Keep(_) | Self::SaveSession(_) | Self::KeepState(_) => {
+                Kind::Write
+            }
             Self::Train(_) => Kind::Training,
             Self::Estimate(_) => Kind::Trial,
             Self::Lab(task) => task.kind(),
@@ -278,7 +271,7 @@ impl Task {
             Self::Keep(_) => "Keeping decisions".to_owned(),
             Self::SaveSession(task) => format!("Saving {}", file_names(std::slice::from_ref(&task.to))),
             Self::AddFiles(task) => format!("Adding {}", file_names(&task.paths)),
-            Self::KeepSettings { .. } => "Keeping settings".to_owned(),
+            Self::KeepState(_) => "Keeping results".to_owned(),
             Self::FindRecoveries { .. } => "Looking for unsaved decisions".to_owned(),
         }
     }
@@ -359,8 +352,8 @@ pub enum Output {
     Kept(Kept),
     /// Of [`Task::SaveSession`].
     SessionSaved(Kept),
-    /// Of [`Task::KeepSettings`].
-    SettingsKept,
+    /// Of [`Task::KeepState`].
+    StateKept,
     /// Of [`Task::FindRecoveries`].
     Recoveries(Vec<Recovery>),
 }

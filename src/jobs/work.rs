@@ -171,9 +171,9 @@ impl Workshop {
             Task::Keep(task) => Ok(Output::Kept(review::keep(&task)?)),
             Task::SaveSession(task) => Ok(Output::SessionSaved(review::save(&task, observer)?)),
             Task::AddFiles(task) => Ok(Output::SessionOpened(Box::new(review::add(&task, observer)?))),
-            Task::KeepSettings { file, settings } => {
-                file.keep_settings(&settings)?;
-                Ok(Output::SettingsKept)
+            Task::KeepState(task) => {
+                review::keep_state(&task)?;
+                Ok(Output::StateKept)
             }
             Task::FindRecoveries { folder } => Ok(Output::Recoveries(review::find_recoveries(&folder, observer))),
         }

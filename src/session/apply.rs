@@ -26,7 +26,7 @@ pub fn apply(session: &mut Session, input: Input) -> Vec<Effect> {
     session.look_around(&mut effects);
     session.guess_focus(&mut effects);
     session.measure_labels(&mut effects);
-    session.keep_settings(&mut effects);
+    session.keep_state(&mut effects);
     session.put_dossier_together(&mut effects);
     effects
 }

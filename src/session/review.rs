@@ -10,16 +10,18 @@ use crate::analysis::gap::Distance;
 use crate::data::dataset::Dataset;
 use crate::jobs::{
     AddTask, AuditTask, Change, DossierTask, GapTask, JobError, JobId, KeepPlace, KeepTask, Kept, Output, Recovery,
-    SaveTask, StandingTask, Task, TreeTask,
+    SaveTask, StandingTask, StateTask, Task, TreeTask,
 };
+use crate::key::ContentHash;
 use crate::pipeline::Method;
 use crate::pipeline::audit::{Audit, AuditSettings, Suspect};
 use crate::pipeline::dossier::Dossier;
 use crate::pipeline::gap::Gap;
 use crate::pipeline::review::{Curated, Curator, Standing, Verdict};
-use crate::pipeline::scope::{Decision, Entry, KeptResult, ScopeFile, redoable, undoable};
+use crate::pipeline::scope::{Decision, Entry, KeptResult, ResultName, ScopeFile, redoable, undoable};
 use crate::pipeline::tree::SpecimenTree;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -137,9 +139,10 @@ pub struct Reviewing {
     keeping: Option<(JobId, usize)>,
     saving: Option<(JobId, usize)>,
     finding: Option<JobId>,
-    /// The settings that the session file has, and the job that is keeping others.
+    /// The settings and the results (by name and key) that the session file has, and the job that is keeping others.
     settings_kept: Option<serde_json::Value>,
-    keeping_settings: Option<JobId>,
+    results_kept: HashSet<(ResultName, ContentHash)>,
+    keeping_state: Option<JobId>,
     file: Option<Arc<ScopeFile>>,
 }
 
@@ -216,12 +219,20 @@ impl Reviewing {
             || self.gap.job() == Some(id)
             || self.tree.job() == Some(id)
             || self.finding == Some(id)
-            || self.keeping_settings == Some(id)
+            || self.keeping_state == Some(id)
             || [self.keeping, self.saving].into_iter().flatten().any(|(job, _)| job == id)
     }
 
     fn stands_in(&self, path: &Path) -> bool {
         self.stand_in_home.as_deref().is_some_and(|home| path.parent() == Some(home))
+    }
+
+    /// The session file has these results now.
+    fn note_kept(&mut self, results: &[KeptResult]) {
+        for result in results {
+            self.results_kept.retain(|(name, _)| *name != result.name);
+            self.results_kept.insert((result.name, result.key));
+        }
     }
 
     fn renew_entries(&mut self) {
@@ -412,6 +423,7 @@ impl Session {
         let job = JobId::next();
         self.reviewing.saving = Some((job, changes.len()));
         let (results, settings) = (self.results.to_keep(), self.settings_to_keep());
+        self.reviewing.note_kept(&results);
         self.reviewing.settings_kept = Some(settings.clone());
         let task = SaveTask { from, replaces, to, opened, results, changes, settings };
         effects.push(Effect::Start(job, Box::new(Task::SaveSession(Box::new(task)))));
@@ -428,6 +440,7 @@ impl Session {
     /// Takes what a session held when it was opened.
     pub(super) fn take_session(&mut self, kept: Kept, results: Vec<KeptResult>, settings: Option<serde_json::Value>) {
         self.reviewing.take(kept);
+        self.reviewing.note_kept(&results);
         self.results.restore(results);
         let Some(settings) = settings else { return };
         match serde_json::from_value::<KeptSettings>(settings.clone()) {
@@ -458,21 +471,25 @@ impl Session {
         serde_json::to_value(kept).unwrap_or_default()
     }
 
-    /// Keeps settings in the session that is open when they have changed.
-    pub(super) fn keep_settings(&mut self, effects: &mut Vec<Effect>) {
+    /// Keeps settings and results in the session that is open when they have changed.
+    pub(super) fn keep_state(&mut self, effects: &mut Vec<Effect>) {
         let reviewing = &self.reviewing;
-        if reviewing.session_file().is_none() || reviewing.keeping_settings.is_some() || reviewing.saving.is_some() {
+        if reviewing.session_file().is_none() || reviewing.keeping_state.is_some() || reviewing.saving.is_some() {
             return;
         }
-        let Some(file) = reviewing.file.clone() else { return };
+        let (Some(file), Some(opened)) = (reviewing.file.clone(), self.dataset().cloned()) else { return };
         let settings = self.settings_to_keep();
-        if self.reviewing.settings_kept.as_ref() == Some(&settings) {
+        let mut results = self.results.to_keep();
+        results.retain(|result| !reviewing.results_kept.contains(&(result.name, result.key)));
+        if reviewing.settings_kept.as_ref() == Some(&settings) && results.is_empty() {
             return;
         }
         let job = JobId::next();
-        self.reviewing.keeping_settings = Some(job);
+        self.reviewing.keeping_state = Some(job);
         self.reviewing.settings_kept = Some(settings.clone());
-        effects.push(Effect::Start(job, Box::new(Task::KeepSettings { file, settings: Box::new(settings) })));
+        self.reviewing.note_kept(&results);
+        let task = StateTask { file, dataset: Arc::clone(&opened.dataset), settings, results };
+        effects.push(Effect::Start(job, Box::new(Task::KeepState(Box::new(task)))));
     }
 
     /// Adds files to the session that is open.
@@ -556,8 +573,8 @@ impl Session {
         } else if reviewing.saving.is_some_and(|(job, _)| job == id) {
             let done = reviewing.saving.take().map_or(0, |(_, done)| done);
             self.end_saving(done, outcome, effects);
-        } else if reviewing.keeping_settings == Some(id) {
-            reviewing.keeping_settings = None;
+        } else if reviewing.keeping_state == Some(id) {
+            reviewing.keeping_state = None;
         } else if reviewing.finding == Some(id) {
             reviewing.finding = None;
             if let Ok(Output::Recoveries(found)) = outcome {

@@ -135,7 +135,7 @@ pub(super) fn output(task: &Task, opened: &Arc<Opened>) -> Output {
         | Task::Gap(_)
         | Task::Tree(_) => Output::Trained(Vec::new()),
         Task::Keep(_) | Task::SaveSession(_) => Output::Kept(Kept { file: None, entries: Vec::new() }),
-        Task::AddFiles(_) | Task::KeepSettings { .. } => Output::SettingsKept,
+        Task::AddFiles(_) | Task::KeepState(_) => Output::StateKept,
         Task::FindRecoveries { .. } => Output::Recoveries(Vec::new()),
         Task::FindClosest { row, embedded, .. } => {
             Output::Closest(Arc::new(Closest { row: *row, by_model: embedded.is_some(), neighbours: Vec::new() }))

@@ -3,13 +3,17 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// What was noted is on the disk after this long, so that a program that is killed has lost no more.
+const FLUSHED_AFTER: Duration = Duration::from_secs(1);
 
 /// Writes a line for every frame.
 #[derive(Debug)]
 pub(super) struct FrameLog {
     file: BufWriter<File>,
     began: Instant,
+    flushed: Instant,
 }
 
 impl FrameLog {
@@ -20,13 +24,18 @@ impl FrameLog {
     pub(super) fn create(path: &Path) -> std::io::Result<Self> {
         let mut file = BufWriter::new(File::create(path)?);
         writeln!(file, "at_s,frame_ms,jobs")?;
-        Ok(Self { file, began: Instant::now() })
+        let now = Instant::now();
+        Ok(Self { file, began: now, flushed: now })
     }
 
     /// Notes a frame: the seconds that it took to draw, and how many jobs went on meanwhile. A disk that is full loses the line.
     pub(super) fn note(&mut self, frame_secs: f32, jobs: usize) {
         let at_s = self.began.elapsed().as_secs_f64();
         let _ = writeln!(self.file, "{at_s:.3},{:.3},{jobs}", 1000.0 * frame_secs);
+        if self.flushed.elapsed() > FLUSHED_AFTER {
+            let _ = self.file.flush();
+            self.flushed = Instant::now();
+        }
     }
 }
 

@@ -96,7 +96,7 @@ pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
         Task::Gap(task) => Output::Gap(Arc::new(review_results::gap_of(task))),
         Task::Tree(task) => Output::Tree(Arc::new(review_results::tree_of(task))),
         Task::Keep(_) | Task::SaveSession(_) => Output::Kept(Kept { file: None, entries: Vec::new() }),
-        Task::AddFiles(_) | Task::KeepSettings { .. } => Output::SettingsKept,
+        Task::AddFiles(_) | Task::KeepState(_) => Output::StateKept,
         Task::FindRecoveries { .. } => Output::Recoveries(Vec::new()),
     }
 }

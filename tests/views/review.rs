@@ -13,9 +13,13 @@ use egui_kittest::kittest::Queryable;
 
 type Window = Harness<'static, Desk>;
 
-fn at(mut desk: Desk) -> Window {
+fn at(desk: Desk) -> Window {
+    at_height(desk, 900.0)
+}
+
+fn at_height(mut desk: Desk, height: f32) -> Window {
     desk.tell(Input::Command(Command::Show(Page::Review)));
-    desk.open_window(builder(vec2(1440.0, 900.0), Theme::Light))
+    desk.open_window(builder(vec2(1440.0, height), Theme::Light))
 }
 
 fn review(command: ReviewCommand) -> Input {
@@ -153,8 +157,6 @@ fn a_reason_goes_with_the_decision_and_keys_that_are_typed_decide_nothing() {
     let mut window = at_first();
     window.get_by_label("Why").focus();
     window.run();
-    let field = window.query_all_by_role(egui::accesskit::Role::TextInput).last();
-    assert!(field.is_some());
     window.get_by(|node| node.role() == egui::accesskit::Role::TextInput && node.is_focused()).type_text("axr");
     window.run();
     assert_eq!(decided(&window), 0, "letters in a field are no verdicts");
@@ -184,17 +186,28 @@ fn files_without_bins_say_so() {
 
 #[test]
 fn distances_are_measured_when_asked_for_and_listed_with_those_that_have_no_gap() {
-    let mut window = at(judged(everything));
+    // High enough for all of it: what is scrolled out of view is not drawn.
+    let mut window = at_height(judged(everything), 1400.0);
     click(&mut window, "Barcode gap");
     assert!(shows(&window, "which threshold tells species apart") && !shows(&window, "Pairs by distance"));
     click(&mut window, "Measure distances");
-    for part in
-        ["Pairs by distance", "A threshold of 2.0 %", "2 specimens do not lie", "Apis species3", "farther by the model"]
-    {
+    for part in [
+        "Pairs by distance, model",
+        "Wrong by threshold",
+        "A threshold of 2.0 %",
+        "2 specimens do not lie",
+        "Apis species3",
+        "farther by the model",
+    ] {
         assert!(shows(&window, part), "{part}");
     }
     click(&mut window, "species, row 1");
-    assert!(!window.state().session.selection.rows().is_empty());
+    let session = &window.state().session;
+    let dataset = &session.dataset().unwrap().dataset;
+    let expected: Rows =
+        (0..dataset.len()).filter(|&row| dataset.label(row, Field::Species) == Some("Apis species0")).collect();
+    assert!(!expected.is_empty());
+    assert_eq!(session.selection.rows(), &expected);
 }
 
 #[test]
@@ -207,8 +220,12 @@ fn selected_specimens_are_joined_and_a_tip_leads_to_its_specimen() {
     window.run();
     click(&mut window, "Join 12 selected specimens");
     assert!(shows(&window, "tree of 12 specimens") && shows(&window, "1 not in the COI-5P frame"));
+    window.state_mut().commands.clear();
     window.get_by_label("tree of 12 specimens").click();
     window.run();
-    let focus = window.state().session.selection.focus().unwrap();
-    assert!(focus < 12);
+    let tips = window.state().session.reviewing.tree.shown().unwrap().tree.drawn_tips();
+    // The middle of the picture is between the sixth and the seventh tip.
+    let middle = [tips[5], tips[6]].map(Command::FocusOn);
+    let commands = &window.state().commands;
+    assert!(matches!(commands.as_slice(), [command] if middle.contains(command)), "{commands:?}");
 }

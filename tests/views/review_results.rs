@@ -146,6 +146,7 @@ pub(crate) fn gap_of(task: &GapTask) -> Gap {
         distance: task.distance,
         species: (0..4).map(row).collect(),
         histogram,
+        embedded_histogram: Some(histogram),
         ranks: [66, 300, 0, 0, 900].map(spread).to_vec(),
         thresholds: vec![error(0.0, 9, 0), error(0.02, 1, 1), error(0.05, 0, 8)],
         best: Some([error(0.02, 1, 1); 2]),

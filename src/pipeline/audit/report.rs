@@ -7,6 +7,7 @@ use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::pipeline::PipelineError;
 use crate::pipeline::export::{write_error, write_rows, write_text};
+use crate::pipeline::figure::{Bar, horizontal_bars};
 use crate::pipeline::methods::methods_paragraph;
 use crate::pipeline::page::Page;
 use std::path::{Path, PathBuf};
@@ -121,7 +122,7 @@ fn change(dataset: &Dataset, suspect: &Suspect) -> Option<[String; 3]> {
 
 fn report_page(audit: &Audit, dataset: &Dataset) -> String {
     let mut page = Page::new(&format!("Barcodescope: labels and barcodes of {}", dataset.name()));
-    causes(&mut page, audit);
+    causes(&mut page, audit, dataset);
     suspects(&mut page, audit, dataset);
     bins(&mut page, audit);
     grades(&mut page, audit);
@@ -129,7 +130,7 @@ fn report_page(audit: &Audit, dataset: &Dataset) -> String {
     page.finish()
 }
 
-fn causes(page: &mut Page, audit: &Audit) {
+fn causes(page: &mut Page, audit: &Audit, dataset: &Dataset) {
     page.heading("What is probably wrong");
     let suspicious = audit.suspicious();
     page.paragraph(&format!(
@@ -138,8 +139,15 @@ fn causes(page: &mut Page, audit: &Audit) {
         audit.suspects.len(),
         audit.unnamed,
     ));
-    let found = Cause::ALL.map(|cause| vec![cause.title().to_owned(), audit.count(cause).to_string()]);
-    page.table(&["cause", "specimens"], found);
+    let counts = Cause::ALL.map(|cause| (cause, audit.count(cause)));
+    let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0) as f64;
+    let bars = counts.map(|(cause, count)| Bar {
+        name: cause.title().to_owned(),
+        value: count as f64,
+        interval: None,
+        note: count.to_string(),
+    });
+    page.figure(&horizontal_bars("Specimens by proposed cause", dataset.name(), &bars, most));
 }
 
 fn suspects(page: &mut Page, audit: &Audit, dataset: &Dataset) {

@@ -159,3 +159,55 @@ proptest! {
         prop_assert_eq!(shown, places.into_iter().collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn neighbours_stand_in_order_and_without_the_specimen_itself() {
+    let at = |differing: usize| barcode(&(0..differing).map(|n| (20 + 9 * n, other(20 + 9 * n))).collect::<Vec<_>>());
+    let rows: Vec<(&str, &str, Vec<u8>)> = [0, 7, 2, 4, 2].into_iter().map(|n| ("Aus bus", "X", at(n))).collect();
+    let found = made(&specimens(&rows), 0);
+    let identity: Vec<usize> = found.by_identity.iter().map(|near| near.row).collect();
+    assert_eq!(identity, [2, 4, 3, 1], "two of one barcode in file order, then farther ones");
+    assert!((found.by_identity[0].identity - (1.0 - 2.0 / 658.0)).abs() < 1e-6);
+    // The vectors are (1, number of the unique barcode): nearest by number, whatever the bases.
+    let embedding: Vec<usize> = found.by_embedding.iter().map(|near| near.row).collect();
+    assert_eq!(embedding, [1, 2, 4, 3]);
+    assert!(found.by_embedding.is_sorted_by(|a, b| a.cosine >= b.cosine));
+    assert_eq!(found.in_both, 4);
+}
+
+#[test]
+fn stops_and_broken_frames_are_seen_where_they_are() {
+    // Position 299 is the first of a codon, as 2 is.
+    let stop = barcode(&[(299, b'T'), (300, b'A'), (301, b'A')]);
+    let mut broken = barcode(&[]);
+    broken.remove(300);
+    let dataset = specimens(&[
+        ("Aus bus", "X", stop),
+        ("Aus bus", "X", broken),
+        ("Aus bus", "X", barcode(&[])),
+        ("Aus bus", "X", barcode(&[(30, b'N')])),
+    ]);
+    let frame = |row: usize| made(&dataset, row).frame;
+    assert_eq!((frame(0).stops, frame(2).stops), (vec![299], Vec::new()));
+    assert!(frame(1).breaks_frame && !frame(3).breaks_frame);
+    assert_eq!((frame(3).ambiguous, frame(1).length, frame(1).usual_length), (1, 657, 658));
+    assert!(frame(0).told().iter().any(|line| line.contains("299")));
+    assert!(frame(3).told().iter().any(|line| line == "Its reading frame is open."));
+}
+
+#[test]
+fn the_page_marks_the_collecting_site() {
+    let mut builder = DatasetBuilder::new("survey", Vec::new());
+    builder.push(Record {
+        id: "here".into(),
+        sequence: barcode(&[]),
+        coordinates: Some([-41.25, 174.5]),
+        ..Record::default()
+    });
+    let dataset = builder.finish();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dossier.html");
+    write_dossier(&path, &made(&dataset, 0), &Curated::new(&dataset, &[]), &[], None).unwrap();
+    let html = std::fs::read_to_string(&path).unwrap();
+    assert!(html.contains("cx=\"174.5\" cy=\"41.25\""), "east is right, north is up");
+}

@@ -1,6 +1,6 @@
 //! The folder of a barcode gap: tables, and the thresholds as a picture.
 
-use super::{Gap, GapRow, RANKS};
+use super::{EMBEDDED_BIN, Gap, GapRow, RANKS};
 use crate::analysis::gap::BIN;
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
@@ -68,13 +68,14 @@ fn write_ranks(path: &Path, gap: &Gap) -> Result<(), PipelineError> {
 }
 
 fn write_histogram(path: &Path, gap: &Gap) -> Result<(), PipelineError> {
-    let [within, between] = &gap.histogram;
-    let rows = within
-        .iter()
-        .zip(between)
-        .enumerate()
-        .map(|(bin, (within, between))| vec![digits(bin as f32 * BIN), within.to_string(), between.to_string()]);
-    write_rows(path, &["from", "within", "between"], rows)
+    let all = [("bases", BIN, Some(&gap.histogram)), ("embedding", EMBEDDED_BIN, gap.embedded_histogram.as_ref())];
+    let known = all.into_iter().filter_map(|(by, width, counts)| Some((by, width, counts?)));
+    let rows = known.flat_map(|(by, width, [within, between])| {
+        within.iter().zip(between).enumerate().map(move |(bin, (within, between))| {
+            vec![by.to_owned(), digits(bin as f32 * width), within.to_string(), between.to_string()]
+        })
+    });
+    write_rows(path, &["by", "from", "within", "between"], rows)
 }
 
 fn write_thresholds(path: &Path, gap: &Gap) -> Result<(), PipelineError> {

@@ -15,12 +15,17 @@ use crate::analysis::knn::{Rows, nearest};
 use crate::data::dataset::Dataset;
 use crate::data::frame::{FrameCheck, Registration};
 use crate::data::taxonomy::{Field, LabelColumn};
-use crate::progress::{Cancelled, Observer};
-use ndarray::Array2;
+use crate::progress::{Cancelled, Observer, Progress};
+use ndarray::{Array2, Axis, s};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// Ranks whose distances are told, the finest first.
 pub const RANKS: [Field; 4] = [Field::Species, Field::Genus, Field::Family, Field::Order];
+/// Width of a bin of the histogram of 1 − cosine; the last bin holds everything beyond.
+pub const EMBEDDED_BIN: f32 = 0.02;
+/// Barcodes whose cosines with all others are held at a time.
+const BLOCK: usize = 256;
 /// Pairs that are listed because bases and embedding differ about them.
 const PAIRS: usize = 100;
 
@@ -70,6 +75,8 @@ pub struct Gap {
     pub species: Vec<GapRow>,
     /// Pairs of one species and of two by distance; see [`crate::analysis::gap::BIN`].
     pub histogram: [[u64; BINS]; 2],
+    /// The same by the embedding, in bins of [`EMBEDDED_BIN`] from 0 on; none without embeddings.
+    pub embedded_histogram: Option<[[u64; BINS]; 2]>,
     /// Pairs by the finest rank that both share, in the order of [`RANKS`]; those that share none stand last.
     pub ranks: Vec<Spread>,
     /// What each threshold gets wrong.
@@ -111,6 +118,7 @@ pub fn gap(
     let ranks = columns.each_ref().map(|column| nodes.iter().map(|node| column.code(node.row)).collect::<Vec<_>>());
     let Distances { reach, histogram, spreads } = distances(&barcodes, &ranks, distance, observer)?;
     let near = vectors.map(|vectors| by_embedding(&nodes, vectors, observer)).transpose()?;
+    let embedded_histogram = vectors.map(|vectors| cosine_histogram(&nodes, vectors, observer)).transpose()?;
     let pairs = match (vectors, &near) {
         (Some(vectors), Some(near)) => pairs(&nodes, &barcodes, vectors, &reach, near, distance),
         _ => Vec::new(),
@@ -120,6 +128,7 @@ pub fn gap(
         distance,
         species: species(&nodes, &reach, vectors.zip(near.as_deref()), &columns[0]),
         histogram,
+        embedded_histogram,
         ranks: spreads,
         best: best_thresholds(&thresholds),
         thresholds,
@@ -161,6 +170,43 @@ fn by_embedding(
     let is_own = |query: usize, other: usize| nodes[query].species == nodes[other].species;
     let found = nearest(&rows, &rows, 1, &is_own, observer)?;
     Ok((0..nodes.len()).map(|at| found.of(at).next().map(|(other, cosine)| (other as usize, cosine))).collect())
+}
+
+/// Pairs of one species and of two by 1 − cosine.
+fn cosine_histogram(
+    nodes: &[Node],
+    vectors: &Array2<f32>,
+    observer: &dyn Observer,
+) -> Result<[[u64; BINS]; 2], Cancelled> {
+    let uniques: Vec<usize> = nodes.iter().map(|node| node.unique).collect();
+    let mut unit = vectors.select(Axis(0), &uniques);
+    for mut row in unit.rows_mut() {
+        let length = row.dot(&row).sqrt().max(f32::MIN_POSITIVE);
+        row /= length;
+    }
+    let starts: Vec<usize> = (0..nodes.len()).step_by(BLOCK).collect();
+    let blocks: Result<Vec<[[u64; BINS]; 2]>, Cancelled> = starts
+        .into_par_iter()
+        .map(|start| {
+            observer.progress(Progress::new("measuring distances of embeddings", start, nodes.len(), "barcodes"))?;
+            let own = start..(start + BLOCK).min(nodes.len());
+            // Each pair once: with those that come later.
+            let cosines = unit.slice(s![own.clone(), ..]).dot(&unit.slice(s![start.., ..]).t());
+            let mut counts = [[0; BINS]; 2];
+            for (row, at) in own.enumerate() {
+                for other in at + 1..nodes.len() {
+                    let bin = ((1.0 - cosines[[row, other - start]]).max(0.0) / EMBEDDED_BIN) as usize;
+                    counts[usize::from(nodes[at].species != nodes[other].species)][bin.min(BINS - 1)] += 1;
+                }
+            }
+            Ok(counts)
+        })
+        .collect();
+    let mut all = [[0; BINS]; 2];
+    for block in blocks? {
+        all.iter_mut().flatten().zip(block.iter().flatten()).for_each(|(sum, count)| *sum += count);
+    }
+    Ok(all)
 }
 
 fn cosine_distance(vectors: &Array2<f32>, a: usize, b: usize) -> f32 {

@@ -54,8 +54,21 @@ fn the_gap_is_between_the_farthest_of_its_own_and_the_nearest_other() {
     assert_eq!(found.ranks.iter().map(|spread| spread.pairs).collect::<Vec<_>>(), [1, 2, 0, 0, 3]);
     let [first, last] = found.best.unwrap();
     assert!(first.threshold >= of(4) && last.threshold < of(30), "{first:?} {last:?}");
-    let [within, nearest] = bus.embedded.unwrap();
-    assert!(within.is_some() && nearest.is_some());
+    // The vectors are (1, unique): cosines of every pair, one by one.
+    let cosine = |a: usize, b: usize| {
+        let ([a, b], length) = ([a as f32, b as f32], |x: f32| (1.0 + x * x).sqrt());
+        1.0 - (1.0 + a * b) / (length(a) * length(b))
+    };
+    let [within, nearest] = bus.embedded.unwrap().map(Option::unwrap);
+    assert!((within - cosine(0, 1)).abs() < 1e-6);
+    let to_others = [cosine(0, 2), cosine(0, 3), cosine(1, 2), cosine(1, 3)].into_iter().fold(f32::MAX, f32::min);
+    assert!((nearest - to_others).abs() < 1e-6);
+    let mut expected = [[0; BINS]; 2];
+    for (a, b) in [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)] {
+        let bin = (cosine(a, b) / EMBEDDED_BIN) as usize;
+        expected[usize::from((a, b) != (0, 1))][bin.min(BINS - 1)] += 1;
+    }
+    assert_eq!(found.embedded_histogram, Some(expected));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::data::taxonomy::Field;
 use crate::jobs::{Event, Opened, OpenedSession};
-use crate::session::testing::opened;
+use crate::session::testing::{opened, output};
 use crate::session::{Command, Input, apply};
 
 /// A session with a file open, and the jobs that were asked for and have not ended.
@@ -174,9 +174,34 @@ fn settings_of_a_session_come_back_and_changes_of_them_are_kept() {
     let found = OpenedSession { opened: specimens(), kept, results: Vec::new(), settings: Some(settings.clone()) };
     desk.end(id, Ok(Output::SessionOpened(Box::new(found))));
     assert_eq!(desk.session.choices.rank, Some(Field::Genus));
-    let keeps = |desk: &Desk| desk.jobs.iter().filter(|(_, task)| matches!(task, Task::KeepSettings { .. })).count();
+    let keeps = |desk: &Desk| desk.jobs.iter().filter(|(_, task)| matches!(task, Task::KeepState(_))).count();
     assert_eq!(keeps(&desk), 0, "they are as they were");
     desk.ask(Command::Review(ReviewCommand::Set(AuditSettings { margin: 0.5, ..AuditSettings::default() })));
     assert_eq!(keeps(&desk), 1);
     assert_ne!(desk.session.settings_to_keep(), settings);
+}
+
+#[test]
+fn results_go_into_the_open_session_as_they_come_and_once() {
+    let mut desk = Desk::with(Some("home"));
+    desk.keep();
+    let folder = tempfile::tempdir().unwrap();
+    let file = ScopeFile::create(&folder.path().join("work.scope"), &specimens(), &[]).unwrap();
+    desk.ask(Command::Open(vec!["work.scope".into()]));
+    let at = desk.jobs.iter().position(|(_, task)| matches!(task, Task::Open { .. })).unwrap();
+    let (id, _) = desk.jobs.remove(at);
+    let kept = Kept { file: Some(Arc::new(file)), entries: Vec::new() };
+    let found = OpenedSession { opened: specimens(), kept, results: Vec::new(), settings: None };
+    desk.end(id, Ok(Output::SessionOpened(Box::new(found))));
+    let specimens = specimens();
+    let mut names = Vec::new();
+    while let Some((id, task)) = desk.jobs.pop() {
+        if let Task::KeepState(task) = &task {
+            names.extend(task.results.iter().map(|result| result.name));
+        }
+        desk.end(id, Ok(output(&task, &specimens)));
+    }
+    for name in [ResultName::Frames, ResultName::ModelMap, ResultName::Clusters, ResultName::Names(Method::Model)] {
+        assert_eq!(names.iter().filter(|kept| **kept == name).count(), 1, "{name:?} among {names:?}");
+    }
 }

@@ -92,6 +92,9 @@ fn labels_are_exchanged_only_where_both_fit_the_other_way_round() {
         [found[0].cause, found[2].cause]
     };
     let far = |row| near(row, 0.999, Field::Order);
+    let exchanged = judge(&dataset, &[0, 1, 2, 3], vec![far(3), fine(), far(1), fine()], &AuditSettings::default());
+    assert_eq!([exchanged[0].partner, exchanged[2].partner], [Some(2), Some(0)]);
+    assert!(exchanged[0].because.contains("S2 has the label"), "{}", exchanged[0].because);
     assert_eq!(causes([far(3), fine(), far(1), fine()]), [Cause::SwappedLabel; 2]);
     assert_eq!(causes([far(3), fine(), fine(), fine()]), [Cause::Contamination, Cause::LooksRight]);
     let alone = |row| Evidence { own: None, ..far(row) };
@@ -173,4 +176,33 @@ fn the_score_is_the_documented_one() {
     assert!((score_of(Evidence { bin_fellows: [0, 0], ..half.clone() }) - 0.3).abs() < 1e-6);
     let order = Evidence { other: Some(Other { row: 2, identity: 0.985, rank: Field::Order }), ..half };
     assert!((score_of(order) - 1.25 / 3.0).abs() < 1e-6);
+}
+
+#[test]
+fn another_species_in_the_next_well_splashed_over_and_one_farther_off_was_misidentified() {
+    let plated = |wells: [&str; 2]| {
+        let mut builder = DatasetBuilder::new("plate", vec!["plate".into(), "well".into()]);
+        for (at, (species, well)) in ["Aus alba", "Aus nigra"].into_iter().zip(wells).enumerate() {
+            builder.push(Record {
+                id: format!("S{at}"),
+                sequence: b"ACGTACGTACGT".repeat(5),
+                labels: [(Field::Genus, "Aus".to_owned()), (Field::Species, species.to_owned())].into_iter().collect(),
+                other: vec!["P1".into(), well.into()],
+                ..Record::default()
+            });
+        }
+        builder.finish()
+    };
+    let judged = |wells, identity| judge_first(&plated(wells), near(1, identity, Field::Species));
+    let splashed = judged(["B2", "C3"], 0.995);
+    assert_eq!(splashed.cause, Cause::Contamination);
+    assert!(splashed.because.contains("B2 and C3"), "{}", splashed.because);
+    assert_eq!(judged(["B2", "C4"], 0.995).cause, Cause::Misidentification, "two wells apart");
+    assert_eq!(judged(["B2", "C3"], 0.985).cause, Cause::Misidentification, "not the same animal");
+}
+
+#[test]
+fn only_what_is_about_the_specimen_is_suspicious() {
+    let unsuspicious: Vec<Cause> = Cause::ALL.into_iter().filter(|cause| !cause.is_suspicious()).collect();
+    assert_eq!(unsuspicious, [Cause::SplitSpecies, Cause::LooksRight]);
 }

@@ -1,10 +1,10 @@
 //! Distances within species and between them.
 
 use super::ask;
-use crate::analysis::gap::{BIN, Distance, Spread, ThresholdError};
+use crate::analysis::gap::{BIN, BINS, Distance, Spread, ThresholdError};
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
-use crate::pipeline::gap::{Gap, GapRow, PairRow, RANKS};
+use crate::pipeline::gap::{EMBEDDED_BIN, Gap, GapRow, PairRow, RANKS};
 use crate::session::Command;
 use crate::session::columns::{Sorting, order};
 use crate::session::review::ReviewCommand;
@@ -66,13 +66,13 @@ impl Distances {
                 ui.label(line);
             });
             self.plots(ui, &gap);
+            self.table(ui, scope, dataset, &gap);
+            ui.add_space(theme::GAP);
             ui.horizontal_top(|ui| {
                 ranks(ui, &gap);
                 ui.add_space(theme::GROUP_GAP);
                 ui.vertical(|ui| pairs(ui, scope, dataset, &gap));
             });
-            ui.add_space(theme::GAP);
-            self.table(ui, scope, dataset, &gap);
         });
     }
 
@@ -130,16 +130,17 @@ impl Distances {
 
     fn plots(&self, ui: &mut Ui, gap: &Gap) {
         let Some(derived) = &self.derived else { return };
-        let size = vec2((ui.available_width() - 3.0 * theme::GAP) / 4.0, 1.3 * theme::CHART);
+        let size = vec2((ui.available_width() - 2.0 * theme::GAP) / 3.0, theme::CHART);
         ui.horizontal_top(|ui| {
             one_to_one(ui, "Barcode gap, bases", &derived.points[0], size);
+            histogram(ui, "Pairs by distance, bases", &gap.histogram, BIN, size);
+            thresholds(ui, gap, size);
+        });
+        let Some(counts) = &gap.embedded_histogram else { return };
+        ui.horizontal_top(|ui| {
             one_to_one(ui, "Barcode gap, model", &derived.points[1], size);
-            histogram(ui, gap, size);
-            if derived.pairs.is_empty() {
-                thresholds(ui, gap, size);
-            } else {
-                two_distances(ui, &derived.pairs, size);
-            }
+            histogram(ui, "Pairs by distance, model", counts, EMBEDDED_BIN, size);
+            two_distances(ui, &derived.pairs, size);
         });
     }
 
@@ -152,7 +153,7 @@ impl Distances {
             columns: &COLUMNS,
             rows: derived.rows.len(),
             sorting: self.sorting,
-            height: Some(10.0 * theme::ROW),
+            height: Some(8.0 * theme::ROW),
             current: None,
             scroll_to: None,
         };
@@ -248,19 +249,18 @@ fn one_to_one(ui: &mut Ui, title: &str, points: &[[f64; 2]], size: Vec2) {
 }
 
 /// Pairs of one species and of two by distance, each as its share, so that both can be seen.
-fn histogram(ui: &mut Ui, gap: &Gap, size: Vec2) {
+fn histogram(ui: &mut Ui, title: &str, counts: &[[u64; BINS]; 2], bin_width: f32, size: Vec2) {
     let tokens = theme::tokens(ui);
-    let title = "Pairs by distance";
     titled(ui, title, "Pairs of one species (blue) and of two, each in per cent of all such pairs", size, |ui| {
         let bars = |counts: &[u64]| -> Vec<Bar> {
             let all = counts.iter().sum::<u64>().max(1) as f64;
-            let width = f64::from(100.0 * BIN);
+            let width = f64::from(100.0 * bin_width);
             let bar = |(bin, &count): (usize, &u64)| {
                 Bar::new((bin as f64 + 0.5) * width, 100.0 * count as f64 / all).width(width)
             };
             counts.iter().enumerate().filter(|(_, count)| **count > 0).map(bar).collect()
         };
-        let [within, between] = [&gap.histogram[0], &gap.histogram[1]].map(|counts| bars(counts));
+        let [within, between] = counts.each_ref().map(|counts| bars(counts));
         still(title, "distance, %", "pairs, %", size)
             .show(ui, |plot| {
                 plot.bar_chart(BarChart::new("two species", between).color(tokens.series[1].gamma_multiply(0.7)));

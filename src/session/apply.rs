@@ -238,10 +238,11 @@ impl Session {
                 let OpenedSession { opened, kept, results, settings } = *found;
                 self.data.finish(id, Ok(Arc::clone(&opened)));
                 self.start_over(&opened);
-                let path = kept.file.as_ref().map(|file| file.path().to_owned());
                 self.take_session(kept, results, settings);
                 self.count_flags(&opened.dataset);
-                self.settings.opened(&path.into_iter().collect::<Vec<_>>());
+                // A file that only stood in for a session is found again by its specimens.
+                let session = self.reviewing.session_file().map(|path| vec![path.to_owned()]);
+                self.settings.opened(session.as_ref().unwrap_or(&opened.paths));
                 effects.push(Effect::SaveSettings);
             }
             Ok(Output::ColumnsUnknown(question)) => {

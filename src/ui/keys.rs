@@ -22,7 +22,7 @@ const fn key(modifiers: Modifiers, key: Key) -> KeyboardShortcut {
 const PLAIN: Modifiers = Modifiers::NONE;
 
 /// Every shortcut, in the order of the help. Those without a key press are what the mouse and the tables do.
-pub const SHORTCUTS: [Shortcut; 26] = [
+pub const SHORTCUTS: [Shortcut; 27] = [
     Shortcut {
         keys: "1",
         does: "Dataset",
@@ -115,7 +115,8 @@ pub const SHORTCUTS: [Shortcut; 26] = [
         press: Some((key(Modifiers::COMMAND, Key::Y), || Asked::Command(Command::Review(ReviewCommand::Redo)))),
     },
     Shortcut { keys: "N; A, R, W", does: "Review: next; accept, relabel, swap", press: None },
-    Shortcut { keys: "G, X, Q", does: "Review: lift to genus, exclude, sequence again", press: None },
+    Shortcut { keys: "G, F, X, Q", does: "Review: lift to genus or family, exclude, sequence again", press: None },
+    Shortcut { keys: "M, B, K, S; C", does: "Review: the four tags; write a reason or comment", press: None },
     Shortcut { keys: "Up, down", does: "Walk through a table", press: None },
     Shortcut { keys: "Shift, Ctrl click", does: "Add to the selection, take one away", press: None },
     Shortcut { keys: "Drag, wheel", does: "Move and zoom the map", press: None },

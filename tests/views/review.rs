@@ -155,8 +155,7 @@ fn what_was_decided_leaves_the_queue_and_stands_in_the_list() {
 #[test]
 fn a_reason_goes_with_the_decision_and_keys_that_are_typed_decide_nothing() {
     let mut window = at_first();
-    window.get_by_label("Why").focus();
-    window.run();
+    press(&mut window, Key::C);
     window.get_by(|node| node.role() == egui::accesskit::Role::TextInput && node.is_focused()).type_text("axr");
     window.run();
     assert_eq!(decided(&window), 0, "letters in a field are no verdicts");
@@ -228,4 +227,26 @@ fn selected_specimens_are_joined_and_a_tip_leads_to_its_specimen() {
     let middle = [tips[5], tips[6]].map(Command::FocusOn);
     let commands = &window.state().commands;
     assert!(matches!(commands.as_slice(), [command] if middle.contains(command)), "{commands:?}");
+}
+
+#[test]
+fn tags_and_comments_are_given_by_keys_and_the_specimen_stays() {
+    let mut window = at_first();
+    press(&mut window, Key::M);
+    press(&mut window, Key::S);
+    press(&mut window, Key::C);
+    window.get_by(|node| node.role() == egui::accesskit::Role::TextInput && node.is_focused()).type_text("look again");
+    press(&mut window, Key::Enter);
+    let entries = window.state().session.reviewing.entries().clone();
+    let said: Vec<_> = entries.iter().map(|entry| (entry.value.new.as_deref(), entry.value.reason.as_str())).collect();
+    assert_eq!(said, [(Some("MIS-ID"), ""), (Some("SHARE"), ""), (None, "look again")]);
+    assert_eq!(window.state().session.selection.focus(), Some(FIRST));
+}
+
+#[test]
+fn lifting_by_key_takes_the_finer_names_away() {
+    let mut window = at_first();
+    press(&mut window, Key::G);
+    let curated = window.state().session.curated().unwrap();
+    assert_eq!((curated.label(FIRST, Field::Species), curated.label(FIRST, Field::Genus)), (None, Some("Apis")));
 }

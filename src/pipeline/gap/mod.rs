@@ -319,7 +319,10 @@ impl Gap {
             });
         }
         if self.outside > 0 {
-            told.push(format!("{} specimens do not lie in the COI-5P frame and were not compared.", self.outside));
+            told.push(match self.outside {
+                1 => "One specimen does not lie in the COI-5P frame and was not compared.".to_owned(),
+                more => format!("{more} specimens do not lie in the COI-5P frame and were not compared."),
+            });
         }
         told
     }

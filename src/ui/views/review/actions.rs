@@ -10,6 +10,9 @@ use crate::ui::scope::Scope;
 use crate::ui::theme;
 use egui::{Button, ComboBox, Key, Popup, TextEdit, Ui};
 
+/// The keys of the tags, in their order.
+const TAG_KEYS: [Key; TAGS.len()] = [Key::M, Key::B, Key::K, Key::S];
+
 /// The line of buttons, while it is being filled in.
 pub(super) struct Actions {
     reason: String,
@@ -41,13 +44,18 @@ impl Actions {
         });
         ui.horizontal_wrapped(|ui| {
             let hint = "Kept with the next decision";
-            let label = ui.label("Why").on_hover_text(hint);
+            let label = ui.label("Why (C)").on_hover_text(hint);
+            let wants_reason = pressed(ui, Key::C);
             let field =
                 TextEdit::singleline(&mut self.reason).hint_text("a reason, if you like").desired_width(theme::SEARCH);
-            ui.add(field).labelled_by(label.id).on_hover_text(hint);
+            let field = ui.add(field).labelled_by(label.id).on_hover_text(hint);
+            if wants_reason {
+                field.request_focus();
+            }
+            let is_entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
             let can = !self.reason.trim().is_empty();
-            if ui.add_enabled(can, Button::new("Only comment")).on_hover_text("Keep the reason as a comment").clicked()
-            {
+            let comment = ui.add_enabled(can, Button::new("Only comment"));
+            if comment.on_hover_text("Keep the reason as a comment (Enter)").clicked() || (is_entered && can) {
                 verdict = Some((Verdict::Comment, false));
             }
             if let Some(named) = self.other_name(ui) {
@@ -89,7 +97,7 @@ fn verdict_on(ui: &mut Ui, scope: &Scope<'_>, row: usize, suspect: Option<&Suspe
     let proposed = suspect.and_then(|suspect| suspect.proposed.as_ref());
     let other =
         suspect.and_then(|suspect| suspect.evidence.other).map(|other| other.row).filter(|_| proposed.is_some());
-    let genus = scope.dataset().and_then(|dataset| dataset.label(row, Field::Genus)).is_some();
+    let has = |rank: Field| scope.dataset().and_then(|dataset| dataset.label(row, rank)).is_some();
     let swap = suspect.and_then(|suspect| suspect.partner);
     let partner = swap.and_then(|partner| Some(scope.dataset()?.id(partner).to_owned()));
     let buttons = [
@@ -115,8 +123,14 @@ fn verdict_on(ui: &mut Ui, scope: &Scope<'_>, row: usize, suspect: Option<&Suspe
         (
             "Lift to genus (G)",
             Key::G,
-            genus.then_some(Verdict::LiftTo(Field::Genus)),
+            has(Field::Genus).then_some(Verdict::LiftTo(Field::Genus)),
             "Take the species away and keep the genus".to_owned(),
+        ),
+        (
+            "to family (F)",
+            Key::F,
+            has(Field::Family).then_some(Verdict::LiftTo(Field::Family)),
+            "Take genus and species away and keep the family".to_owned(),
         ),
         ("Exclude (X)", Key::X, Some(Verdict::Exclude), "Leave it out of the corrected copies".to_owned()),
         ("Re-sequence (Q)", Key::Q, Some(Verdict::Resequence), "Ask for it to be sequenced again".to_owned()),
@@ -130,14 +144,19 @@ fn verdict_on(ui: &mut Ui, scope: &Scope<'_>, row: usize, suspect: Option<&Suspe
         }
     }
     ui.menu_button("Tag", |ui| {
-        for tag in TAGS {
-            if ui.button(tag).clicked() {
+        for (tag, key) in TAGS.into_iter().zip(TAG_KEYS) {
+            if ui.button(format!("{tag} ({})", key.name())).clicked() {
                 given = Some((Verdict::Tag(tag.to_owned()), false));
             }
         }
     })
     .response
-    .on_hover_text("Misidentified, ambiguous, a complex of species, or shared by species");
+    .on_hover_text("Misidentified (M), ambiguous (B), a complex of species (K), or shared by species (S)");
+    for (tag, key) in TAGS.into_iter().zip(TAG_KEYS) {
+        if pressed(ui, key) {
+            given = Some((Verdict::Tag(tag.to_owned()), false));
+        }
+    }
     given
 }
 

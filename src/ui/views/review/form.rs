@@ -73,6 +73,11 @@ fn rules(ui: &mut Ui, scope: &mut Scope<'_>) {
             &mut now.contamination,
         ),
         (
+            "Contaminant from",
+            "Identity from which on a barcode is taken for one of the contaminants that it is compared with",
+            &mut now.contaminant,
+        ),
+        (
             "Doubt from",
             "By how much the nearest of another name must be more identical than the nearest of its own before a label is doubted",
             &mut now.margin,

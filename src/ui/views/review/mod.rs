@@ -7,6 +7,7 @@ mod distances;
 mod dossier;
 mod form;
 mod grades;
+mod listing;
 mod queue;
 mod standing;
 mod tree;

@@ -31,7 +31,7 @@ fn line(ui: &mut Ui, name: &str, standing: &Standing) {
         ui.label(RichText::new("·").color(quiet));
         ui.label("species of grade");
         for (grade, (_, species, _)) in Grade::ALL.into_iter().zip(standing.grades) {
-            ui.label(format!("{} {}", grade.key(), words::count(species))).on_hover_text(grade.title());
+            ui.label(format!("{}\u{a0}{}", grade.key(), words::count(species))).on_hover_text(grade.title());
         }
     });
 }

@@ -8,7 +8,7 @@
 use barcodescope::analysis::agreement::agreement;
 use barcodescope::analysis::alignment::Aligner;
 use barcodescope::analysis::cluster::{Recipe, cluster};
-use barcodescope::analysis::knn::nearest;
+use barcodescope::analysis::knn::{nearest, nearest_others};
 use barcodescope::analysis::umap::{Metric, UmapSettings, umap};
 use barcodescope::data::import::{ImportOptions, load};
 use barcodescope::progress::Silent;
@@ -97,8 +97,7 @@ fn nn(arguments: &Arguments) -> f64 {
 
 fn graph(arguments: &Arguments) -> f64 {
     let vectors = arguments.vectors(0);
-    let own = |query: usize, other: usize| query == other;
-    let (found, seconds) = timed(|| nearest(&vectors, &vectors, NEIGHBOURS, &own, &Silent).unwrap());
+    let (found, seconds) = timed(|| nearest_others(&vectors, NEIGHBOURS, Seed(arguments.seed), &Silent).unwrap());
     save_indices(arguments, &found.index);
     seconds
 }

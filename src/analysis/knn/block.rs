@@ -108,7 +108,7 @@ fn power_of_two_below(value: f64) -> f64 {
 }
 
 /// Dot product in f64 in one fixed order, the same for every pair of vectors on every machine.
-fn dot(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
     const LANES: usize = 16;
     let mut sums = [0.0f64; LANES];
     let (a_steps, b_steps) = (a.chunks_exact(LANES), b.chunks_exact(LANES));

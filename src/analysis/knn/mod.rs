@@ -1,4 +1,4 @@
-//! Exact nearest neighbours by cosine.
+//! Nearest neighbours by cosine: exact, and nearly so among very many points ([`nearest_others`]).
 //!
 //! Every query is compared with every reference: tiles of the similarity matrix come from matrix products, and what can still
 //! be among the `K` best is scored again by one fixed dot product in 64-bit floats. The products only sift, with a margin that
@@ -6,11 +6,13 @@
 //! and equal similarities are decided by the order of the references. Memory is bounded by the blocks, never `[Q,N]`.
 
 mod block;
+mod cells;
 mod search;
 #[cfg(test)]
 mod tests;
 
 use crate::progress::{Cancelled, Observer};
+pub use cells::{EXACT_POINTS, nearest_others};
 use ndarray::{Array2, ArrayBase, Data, Ix2, s};
 use search::Search;
 use std::collections::HashSet;

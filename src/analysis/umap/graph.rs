@@ -1,7 +1,8 @@
 //! From nearest neighbours to the fuzzy graph.
 
-use crate::analysis::knn::{Neighbours, VectorSource, nearest};
+use crate::analysis::knn::{Neighbours, VectorSource, nearest_others};
 use crate::progress::{Cancelled, Observer, Progress};
+use crate::seed::Seed;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
@@ -27,10 +28,14 @@ impl NeighbourGraph {
         Self { index: neighbours.index.clone(), distance }
     }
 
-    /// The `k` nearest other points by cosine distance, exact.
-    pub(super) fn cosine(source: &dyn VectorSource, k: usize, observer: &dyn Observer) -> Result<Self, Cancelled> {
-        nearest(source, source, k, &|query, reference| query == reference, observer)
-            .map(|found| Self::from_cosines(&found))
+    /// The `k` nearest other points by cosine distance; nearly all of them among many points, see [`nearest_others`].
+    pub(super) fn cosine(
+        source: &dyn VectorSource,
+        k: usize,
+        seed: Seed,
+        observer: &dyn Observer,
+    ) -> Result<Self, Cancelled> {
+        nearest_others(source, k, seed, observer).map(|found| Self::from_cosines(&found))
     }
 
     /// The `k` nearest other points by Euclidean distance, exact.

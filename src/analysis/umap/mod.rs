@@ -1,6 +1,6 @@
 //! UMAP: uniform manifold approximation and projection (McInnes, Healy & Melville 2018, arXiv 1802.03426).
 //!
-//! Neighbours are exact, and the map is the same for the same seed whatever the number of threads. The graph agrees with
+//! Neighbours are exact up to [`EXACT_POINTS`](super::knn::EXACT_POINTS) points and nearly so beyond, and the map is the same for the same seed whatever the number of threads. The graph agrees with
 //! umap-learn's number by number; the layout follows its schedule in an order of its own (see `layout.rs`).
 
 mod ab;
@@ -161,7 +161,7 @@ pub fn umap(
         return Err(UmapError::NotFinite { row });
     }
     let neighbours = match settings.metric {
-        Metric::Cosine => NeighbourGraph::cosine(&vectors, settings.others(vectors.nrows()), observer)?,
+        Metric::Cosine => NeighbourGraph::cosine(&vectors, settings.others(vectors.nrows()), settings.seed, observer)?,
         Metric::Euclidean => NeighbourGraph::euclidean(vectors, settings.others(vectors.nrows()), observer)?,
     };
     umap_of_graph(&neighbours, &vectors, settings, observer)

@@ -74,7 +74,7 @@ fn own_neighbours_are_those_of_the_reference() {
     let case = reference();
     let x = matrix::<f32>(&case["x"]);
     let expected = reference_neighbours(&case);
-    let found = NeighbourGraph::cosine(&x.view(), 14, &Silent).unwrap();
+    let found = NeighbourGraph::cosine(&x.view(), 14, Seed(1), &Silent).unwrap();
     assert_eq!(found.index, expected.index);
     let gap = (&found.distance - &expected.distance).iter().fold(0.0f32, |gap, d| gap.max(d.abs()));
     assert!(gap < 1e-5, "{gap}");
@@ -166,7 +166,7 @@ fn bad_settings_and_values_are_named() {
     let mut holed = x.clone();
     holed[[7, 1]] = f32::NAN;
     assert_eq!(umap(holed.view(), &UmapSettings::default(), &Silent), Err(UmapError::NotFinite { row: 7 }));
-    let neighbours = NeighbourGraph::cosine(&x.view(), 3, &Silent).unwrap();
+    let neighbours = NeighbourGraph::cosine(&x.view(), 3, Seed(1), &Silent).unwrap();
     let other = groups(1, 5, 3);
     assert!(matches!(
         umap_of_graph(&neighbours, &other, &UmapSettings::default(), &Silent),

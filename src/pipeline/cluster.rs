@@ -5,7 +5,7 @@ use super::error::stop_or;
 use super::project::transformed;
 use super::{PipelineError, Provenance};
 use crate::analysis::agreement::{Agreement, agreement};
-use crate::analysis::cluster::{ClusterError, Clusters, Recipe, cluster as clusters_of};
+use crate::analysis::cluster::{ClusterError, Clusters, Recipe, cluster as clusters_of, ward_takes_two_levels};
 use crate::analysis::concordance::{Concordance, concordance};
 use crate::analysis::umap::{UmapSettings, umap};
 use crate::data::dataset::Dataset;
@@ -138,6 +138,11 @@ pub fn cluster(
     let found = groups(vectors.view(), recipe, settings.seed, observer)?;
     let labels: Vec<i32> = (0..dataset.len()).map(|row| found.labels[dataset.unique_of(row)]).collect();
     provenance = describe_recipe(provenance, recipe, used_true_number, found.threshold);
+    if let ClusterRecipe::Ward { clusters: Some(clusters) } = recipe
+        && ward_takes_two_levels(vectors.nrows(), clusters)
+    {
+        provenance = provenance.with("linkage is", "approximate, in two levels");
+    }
     if let Some(field) = against {
         provenance = provenance.with("compared with", field);
     }

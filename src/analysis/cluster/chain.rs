@@ -154,7 +154,12 @@ const CHUNK: usize = 512;
 
 impl Means {
     pub(super) fn new(vectors: ArrayView2<'_, f32>, between: Between) -> Self {
-        Self { means: vectors.as_standard_layout().into_owned(), sizes: Array1::ones(vectors.nrows()), between }
+        Self::weighted(vectors.as_standard_layout().into_owned(), Array1::ones(vectors.nrows()), between)
+    }
+
+    /// Of clusters that were made before, by their means `[N,D]`, in standard layout, and sizes `[N]`.
+    pub(super) fn weighted(means: Array2<f32>, sizes: Array1<f32>, between: Between) -> Self {
+        Self { means, sizes, between }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod chain;
 mod density;
+mod levels;
 mod sets;
 mod suggest;
 
@@ -133,7 +134,14 @@ const MATRIX_POINTS: usize = 12_000;
 /// Cosine distances of equal vectors differ from 0 by so much.
 const ROUNDING: f32 = 1e-6;
 
-/// Groups `vectors` `[N,D]` by `recipe`. Every recipe is exact, at any number of points; the time grows with its square.
+/// Whether [`Recipe::Ward`] groups so many points in two levels, nearly as one would: beyond 20 000 points, for at most 10 000 clusters. All
+/// other grouping is exact.
+pub fn ward_takes_two_levels(points: usize, clusters: usize) -> bool {
+    levels::are_needed(points, clusters)
+}
+
+/// Groups `vectors` `[N,D]` by `recipe`. The time grows with the square of the number of points, but for Ward's linkage of very many, see
+/// [`ward_takes_two_levels`].
 ///
 /// # Errors
 /// [`ClusterError`]: cancelled, a value that is not finite, a setting out of range.
@@ -231,13 +239,24 @@ fn by_number(vectors: ArrayView2<'_, f32>, clusters: usize, observer: &dyn Obser
     if !(1..=points).contains(&clusters) {
         return Err(setting("the number of clusters", &clusters, format!("from 1 to the {points} barcodes")));
     }
+    let mut sets = if levels::are_needed(points, clusters) {
+        levels::ward(vectors, clusters, levels::GROUPS, observer)?
+    } else {
+        ward(vectors, clusters, observer)?
+    };
+    Ok(Clusters::of(sets.labels().into_iter().map(|label| label as i32)))
+}
+
+/// Ward's linkage of all pairs.
+fn ward(vectors: ArrayView2<'_, f32>, clusters: usize, observer: &dyn Observer) -> Result<Sets, Cancelled> {
+    let points = vectors.nrows();
     let mut merges = agglomerate(&mut Means::new(vectors, Between::Ward), f32::INFINITY, observer)?;
     merges.sort_by(|a: &Merge, b| a.height.total_cmp(&b.height));
     let mut sets = Sets::new(points);
     merges[..points - clusters].iter().for_each(|merge| {
         sets.join(merge.a, merge.b);
     });
-    Ok(Clusters::of(sets.labels().into_iter().map(|label| label as i32)))
+    Ok(sets)
 }
 
 fn by_density(

@@ -216,7 +216,8 @@ impl<'m> Lines<'m> {
             self.report()?;
         }
         self.meter.finish_file(self.source.consumed());
-        Ok(self.source.hash())
+        let unread = || failed(&self.source, io::Error::other("its end was not reached"));
+        self.source.hash().ok_or_else(unread)
     }
 }
 

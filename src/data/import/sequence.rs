@@ -76,7 +76,12 @@ impl Normaliser {
 
     /// Adds letters as they stand in the file. Blanks at the ends of `raw` (line ends) are no repair.
     pub(super) fn push(&mut self, raw: &[u8]) {
-        for &byte in raw.trim_ascii() {
+        let raw = raw.trim_ascii();
+        if is_plain(raw) {
+            self.plain(raw);
+            return;
+        }
+        for &byte in raw {
             match LETTERS[byte as usize] {
                 Letter::Base(base) => self.base(base),
                 Letter::LowerBase(base) => {
@@ -97,6 +102,17 @@ impl Normaliser {
                     self.base(b'N');
                 }
             }
+        }
+    }
+
+    /// Adds upper-case A, C, G and T, which most barcodes have no letters but.
+    fn plain(&mut self, bases: &[u8]) {
+        if !bases.is_empty() {
+            self.letters += bases.len() as u64;
+            self.acgt += bases.len() as u64;
+            self.trailing_n = 0;
+            let room = self.limit.saturating_sub(self.bases.len());
+            self.bases.extend_from_slice(&bases[..bases.len().min(room)]);
         }
     }
 
@@ -146,6 +162,16 @@ impl Normaliser {
         .into_iter()
         .filter_map(|(is, repair)| is.then_some(repair))
     }
+}
+
+/// Whether all letters are upper-case A, C, G or T; without a branch per letter, for this is asked of every one.
+fn is_plain(letters: &[u8]) -> bool {
+    const STEP: usize = 64;
+    letters.chunks(STEP).all(|step| {
+        step.iter().fold(true, |all, &letter| {
+            all & ((letter == b'A') | (letter == b'C') | (letter == b'G') | (letter == b'T'))
+        })
+    })
 }
 
 /// Whether a cell of a table holds no letters but those of sequences, however few.

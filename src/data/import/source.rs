@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::mpsc::{Receiver, sync_channel};
 
 /// How much is looked at to find out what a file is, in bytes.
 pub(super) const HEAD: usize = 64 * 1024;
@@ -40,11 +41,61 @@ impl Compression {
     }
 }
 
-/// The file on disk: counts and hashes what passes.
+/// Bytes that are read at once, and how many such blocks may wait to be looked at.
+const BLOCK: usize = 256 * 1024;
+const BLOCKS_AHEAD: usize = 8;
+
+/// What the thread that reads a file sends.
+enum Part {
+    Bytes(Vec<u8>),
+    /// The end of the file, with the hash of all of it.
+    End(ContentHash),
+}
+
+/// Reads and hashes a file in a thread of its own, a few blocks ahead, until nobody listens.
+fn read_ahead(mut file: File) -> Receiver<io::Result<Part>> {
+    let (sender, receiver) = sync_channel(BLOCKS_AHEAD);
+    std::thread::spawn(move || {
+        let mut hasher = Sha256::new();
+        loop {
+            let mut block = Vec::with_capacity(BLOCK);
+            let part = file.by_ref().take(BLOCK as u64).read_to_end(&mut block).map(|count| {
+                hasher.update(&block);
+                if count == 0 { Part::End(ContentHash(hasher.clone().finalize().into())) } else { Part::Bytes(block) }
+            });
+            let goes_on = matches!(part, Ok(Part::Bytes(_)));
+            if sender.send(part).is_err() || !goes_on {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// The file on disk: counts what passes, and knows the hash at the end.
 struct Tally {
-    file: File,
-    hasher: Sha256,
+    parts: Receiver<io::Result<Part>>,
+    block: io::Cursor<Vec<u8>>,
+    hash: Option<ContentHash>,
     consumed: u64,
+}
+
+impl Read for Tally {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.block.read(out)?;
+            self.consumed += count as u64;
+            if count > 0 || out.is_empty() || self.hash.is_some() {
+                return Ok(count);
+            }
+            match self.parts.recv() {
+                Ok(Ok(Part::Bytes(block))) => self.block = io::Cursor::new(block),
+                Ok(Ok(Part::End(hash))) => self.hash = Some(hash),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err(io::Error::other("the file could not be read to its end")),
+            }
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -52,11 +103,7 @@ struct Tallied(Rc<RefCell<Tally>>);
 
 impl Read for Tallied {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let mut tally = self.0.borrow_mut();
-        let count = tally.file.read(out)?;
-        tally.hasher.update(&out[..count]);
-        tally.consumed += count as u64;
-        Ok(count)
+        self.0.borrow_mut().read(out)
     }
 }
 
@@ -148,7 +195,12 @@ impl Source {
         if facts.is_dir() {
             return Err(failed(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
         }
-        let tally = Rc::new(RefCell::new(Tally { file, hasher: Sha256::new(), consumed: 0 }));
+        let tally = Rc::new(RefCell::new(Tally {
+            parts: read_ahead(file),
+            block: io::Cursor::default(),
+            hash: None,
+            consumed: 0,
+        }));
         let mut packed = BufReader::with_capacity(HEAD, Tallied(Rc::clone(&tally)));
         let start = packed.fill_buf().map_err(failed)?;
         if start.is_empty() {
@@ -238,9 +290,9 @@ impl Source {
         Ok(Tallied(Rc::clone(&self.tally)).read(&mut buffer)? > 0)
     }
 
-    /// Hash of the bytes read from the disk so far.
-    pub(super) fn hash(&self) -> ContentHash {
-        ContentHash(self.tally.borrow().hasher.clone().finalize().into())
+    /// Hash of the file, once it was read to its end.
+    pub(super) fn hash(&self) -> Option<ContentHash> {
+        self.tally.borrow().hash
     }
 }
 

@@ -56,7 +56,9 @@ impl Window {
     /// A window in which everything has been made of the simulated survey.
     fn of_survey(size: [f32; 2]) -> Self {
         let mut window = Self::open(&["survey.csv"], size);
-        window.until("all steps", |session| Step::ALL.iter().all(|&step| session.results.stage(step).is_ready()));
+        window.until("all steps", |session| {
+            Step::ALL.iter().all(|&step| session.results.stage(step).is_ready() || step == Step::Names(Method::Fitted))
+        });
         window
     }
 

@@ -21,3 +21,4 @@ pub mod procrustes;
 pub mod transform;
 pub mod tree;
 pub mod umap;
+pub mod within;

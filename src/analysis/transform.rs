@@ -46,6 +46,15 @@ pub enum TransformError {
     /// Whitening to no dimension at all.
     #[error("whitening must keep at least one dimension")]
     NoDimensions,
+    /// No labels tell anything apart.
+    #[error(
+        "there is nothing to fit to: none of the {found} barcodes shares its genus with another that differs; name specimens by the model \
+         without fitting"
+    )]
+    NoGroups {
+        /// Vectors given.
+        found: usize,
+    },
     /// A vector to fit on holds NaN or an infinity.
     #[error("the embedding of barcode {row} (from 0) is not finite, so no transform can be fitted")]
     NotFinite {

@@ -16,6 +16,7 @@ use crate::model::{DeviceChoice, Precision};
 use crate::pipeline::cluster::{HDBSCAN_MIN_SIZE, Linkage};
 use crate::pipeline::evaluate::EvaluateOn;
 use crate::pipeline::project::ProjectMethod;
+use crate::pipeline::shards::Share;
 use crate::pipeline::side::Method;
 use crate::pipeline::{provenance, threads};
 use crate::train::{Preset, TrainChanges};
@@ -82,6 +83,9 @@ pub struct Common {
     /// Neither look for kept embeddings nor keep new ones
     #[arg(long, global = true)]
     pub no_cache: bool,
+    /// Folder of shards that `embed --shard` wrote, in which embeddings are looked for too
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "no_cache")]
+    pub shards: Option<PathBuf>,
     /// Print the facts and scores of the run as JSON on standard output
     #[arg(long, global = true)]
     pub json: bool,
@@ -220,9 +224,12 @@ pub struct EmbedArguments {
     /// Files to read as one dataset
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// .csv or .tsv (id,e0,e1,…), .npy (with the ids in OUT.ids.txt) or .safetensors (ids in the metadata)
+    /// .csv or .tsv (id,e0,e1,…), .npy (with the ids in OUT.ids.txt) or .safetensors (ids in the metadata); a folder with --shard
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
+    /// Embed only the share I of N of the barcodes, as one of N jobs; run again, it goes on where it was stopped
+    #[arg(long, value_name = "I/N", conflicts_with = "fit_on")]
+    pub shard: Option<Share>,
     /// Fit the transform on the barcodes of this file; without it vectors are written as the model gives them
     #[arg(long, value_name = "FILE")]
     pub fit_on: Vec<PathBuf>,
@@ -264,8 +271,9 @@ pub struct ClassifyArguments {
     /// Temperature of softmax votes
     #[arg(long, value_name = "T", default_value_t = 0.02)]
     pub temperature: f32,
-    /// How likeness is measured: model, both (the model's nearest, then alignment), kmer, align, random, or auto (the one that names
-    /// a sample of the reference best, each specimen without its own species)
+    /// How likeness is measured: model, both (the model's nearest, then alignment), fitted (the model under a head fitted to the
+    /// genera of the reference), kmer, align, random, or auto (the one of model, both, kmer and align that names a sample of the
+    /// reference best, each specimen without its own species)
     #[arg(long, default_value = "model")]
     pub method: MethodChoice,
     /// Leave out references with exactly the query's barcode

@@ -10,6 +10,7 @@ use crate::data::import::{ImportOptions, ImportReport, load};
 use crate::model::{DeviceChoice, Model, OpenOptions, find_models};
 use crate::pipeline::cache::Cache;
 use crate::pipeline::embed::{EmbedSettings, Embedded, embed};
+use crate::pipeline::shards::folders_in;
 use crate::seed::Seed;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,10 @@ impl Common {
         if self.no_cache {
             return None;
         }
-        self.cache_dir.clone().map(Cache::at).or_else(Cache::standard)
+        let cache = self.cache_dir.clone().map(Cache::at).or_else(Cache::standard)?;
+        // A folder without shards was refused before the command began.
+        let shards = self.shards.as_deref().map(folders_in).and_then(Result::ok).unwrap_or_default();
+        Some(cache.with_shards(&shards))
     }
 
     pub(super) fn embed_settings(&self) -> EmbedSettings {

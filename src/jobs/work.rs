@@ -23,6 +23,7 @@ use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSource, project};
 use crate::pipeline::recommend::recommend;
 use crate::pipeline::scope::EXTENSION;
+use crate::pipeline::shards::{is_shard, read_shards};
 use crate::pipeline::train::{RunFacts, SampleReading, TrainObserver, TrainRequest, discard, estimate, train};
 use crate::pipeline::{Method, PipelineError, Side};
 use crate::progress::{Cancelled, Observer, Progress};
@@ -96,6 +97,8 @@ pub struct Workshop {
     models: Mutex<HashMap<ModelId, Arc<Model>>>,
     comparable: Mutex<Comparable>,
     shortlist: Mutex<Option<(DatasetId, Arc<KmerShortlist>)>>,
+    /// Folders of the shards that were opened, in which embeddings are looked for.
+    shards: Mutex<Vec<PathBuf>>,
 }
 
 impl Workshop {
@@ -114,14 +117,18 @@ impl Workshop {
                 [session] => Ok(Output::SessionOpened(Box::new(review::open(session, observer)?))),
                 _ => Err("a session is opened alone, without other files".into()),
             },
+            Task::Open { paths, mappings } if paths.iter().any(|path| is_shard(path)) => {
+                open(&self.sources_of_shards(&paths, observer)?, &mappings, observer)
+            }
             Task::Open { paths, mappings } => open(&paths, &mappings, observer),
             Task::OpenDemo { seed } => open_demo(seed, observer),
             Task::CheckFrames { dataset } => Ok(Output::Frames(Arc::new(check_frames(&dataset, observer)?))),
             Task::LoadModel { path } => self.load_model(path.as_deref(), observer),
             Task::Embed { dataset, frames, model } => {
                 let model = self.model(model)?;
-                let cache = self.options.cache.as_ref();
-                let embedded = embed(&dataset, Some(&frames), &model, &self.options.reading, cache, observer)?;
+                let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let cache = self.options.cache.clone().map(|cache| cache.with_shards(&shards));
+                let embedded = embed(&dataset, Some(&frames), &model, &self.options.reading, cache.as_ref(), observer)?;
                 Ok(Output::Embedded(Arc::new(embedded)))
             }
             Task::Map { dataset, embedded, settings } => {
@@ -195,6 +202,17 @@ impl Workshop {
             None => Model::bundled(&device)?,
             Some(path) => Model::open(path, &OpenOptions { heads, device, precision })?,
         })
+    }
+
+    /// The files that shards were made from; their embeddings are looked for from now on.
+    fn sources_of_shards(&self, paths: &[PathBuf], observer: &dyn Observer) -> Result<Vec<PathBuf>, WorkError> {
+        if !paths.iter().all(|path| is_shard(path)) {
+            return Err("shards are opened alone, without other files".into());
+        }
+        let found = read_shards(paths, observer)?;
+        found.remarks.iter().for_each(|remark| observer.warn(remark));
+        *self.shards.lock().unwrap_or_else(PoisonError::into_inner) = found.folders;
+        Ok(found.sources)
     }
 
     fn model(&self, id: ModelId) -> Result<Arc<Model>, WorkError> {

@@ -35,6 +35,8 @@ const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 pub struct Cache {
     folder: PathBuf,
     limit: u64,
+    /// Folders of shards, in which vectors are looked for too and never changed.
+    shards: Vec<PathBuf>,
 }
 
 impl Cache {
@@ -45,7 +47,7 @@ impl Cache {
 
     /// The cache in a folder, which is made when something is stored.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), limit: Self::LIMIT }
+        Self { folder: folder.into(), limit: Self::LIMIT, shards: Vec::new() }
     }
 
     /// The cache in the user's cache folder; `None` where the system names none.
@@ -58,6 +60,13 @@ impl Cache {
     #[must_use]
     pub fn with_limit(mut self, bytes: u64) -> Self {
         self.limit = bytes;
+        self
+    }
+
+    /// The same cache that also looks into the packs of shards, which it never changes.
+    #[must_use]
+    pub fn with_shards(mut self, folders: &[PathBuf]) -> Self {
+        self.shards.extend_from_slice(folders);
         self
     }
 
@@ -101,14 +110,7 @@ impl Cache {
         let index: HashMap<&ContentHash, usize> = wanted.iter().enumerate().map(|(at, key)| (key, at)).collect();
         let mut missing = vec![true; wanted.len()];
         let mut count = 0;
-        let mut packs: Vec<PathBuf> = files_in(&self.space_folder(space))
-            .unwrap_or_default()
-            .into_iter()
-            .map(|file| file.path)
-            .filter(|path| is_pack(path))
-            .collect();
-        packs.sort_unstable();
-        for path in packs {
+        for (path, ours) in self.packs_of(space) {
             observer.progress(Progress::new("looking into the cache", count, wanted.len(), "barcodes"))?;
             if count == wanted.len() {
                 break;
@@ -126,9 +128,14 @@ impl Cache {
                             count += 1;
                         }
                     }
-                    touch(&path);
+                    if ours {
+                        touch(&path);
+                    }
                 }
                 Ok(None) => {}
+                Err(error) if !ours => {
+                    observer.warn(&format!("{} is damaged ({error}); its barcodes are embedded again", path.display()));
+                }
                 Err(error) => {
                     observer.warn(&format!(
                         "a file of the embedding cache is damaged and was removed ({error}); its barcodes are embedded again"
@@ -138,6 +145,19 @@ impl Cache {
             }
         }
         Ok(count)
+    }
+
+    /// The packs of a space, the own ones first, and whether they are.
+    fn packs_of(&self, space: &ContentHash) -> Vec<(PathBuf, bool)> {
+        let folders = std::iter::once((&self.folder, true)).chain(self.shards.iter().map(|folder| (folder, false)));
+        let packs = folders.flat_map(|(folder, ours)| {
+            let files = files_in(&folder.join(space.to_string())).unwrap_or_default();
+            let mut packs: Vec<PathBuf> =
+                files.into_iter().map(|file| file.path).filter(|path| is_pack(path)).collect();
+            packs.sort_unstable();
+            packs.into_iter().map(move |path| (path, ours))
+        });
+        packs.collect()
     }
 
     /// Stores vectors `[n,width]` of a space under the hashes of their reads. What cannot be stored is warned about.

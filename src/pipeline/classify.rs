@@ -444,6 +444,9 @@ fn provenance(
             let shortlist = format!("the {SHORTLIST_BY_MODEL} references that are nearest by the embeddings");
             provenance = provenance.with("aligned with", shortlist);
         }
+        Method::Fitted => {
+            provenance = provenance.with("head", reference.describe_head().unwrap_or_default());
+        }
         Method::Model | Method::Random => {}
     }
     let votes = match settings.vote.votes {

@@ -256,7 +256,7 @@ fn key_of(tokens: &Tokens) -> ContentHash {
 }
 
 /// Everything but the read that the vector depends on.
-fn space_of(model: &Model, layers: Layers) -> ContentHash {
+pub(in crate::pipeline) fn space_of(model: &Model, layers: Layers) -> ContentHash {
     let parts =
         [super::provenance::VERSION.to_owned(), model.info().id.to_string(), layers.to_string(), numbers_of(model)];
     ContentHash::of_parts(parts.iter().map(String::as_bytes))

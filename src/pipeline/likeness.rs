@@ -3,6 +3,7 @@
 use super::PipelineError;
 use super::embed::apply_transform;
 use super::error::stop_or;
+use super::head::Head;
 use super::side::{Method, Side};
 use crate::analysis::alignment::Aligner;
 use crate::analysis::kmer::{KmerCounts, KmerShortlist, SHORTLIST_LENGTH};
@@ -26,6 +27,8 @@ pub struct Reference<'a> {
     /// Transformed vectors by unique barcode of the dataset, `[U,D]`, for methods that embed.
     vectors: Option<Array2<f32>>,
     transform: Option<Transform>,
+    /// What was fitted to the labels, for the method that does so.
+    head: Option<Head>,
 }
 
 impl<'a> Reference<'a> {
@@ -33,7 +36,7 @@ impl<'a> Reference<'a> {
     ///
     /// # Errors
     /// [`PipelineError::Empty`] without specimens, [`PipelineError::Setting`] without the embeddings that the method needs,
-    /// [`PipelineError::Analysis`] when the transform cannot be fitted, and a stop.
+    /// [`PipelineError::Analysis`] when the transform or the head cannot be fitted, and a stop.
     pub fn new(
         method: Method,
         side: Side<'a>,
@@ -44,7 +47,7 @@ impl<'a> Reference<'a> {
         if rows.is_empty() {
             return Err(PipelineError::Empty { what: format!("the reference '{}'", side.dataset.name()) });
         }
-        let mut reference = Self { method, side, rows, vectors: None, transform: None };
+        let mut reference = Self { method, side, rows, vectors: None, transform: None, head: None };
         if method.embeds() {
             let embedded = side.vectors()?;
             let uniques = uniques_of(side.dataset, &reference.rows);
@@ -52,7 +55,11 @@ impl<'a> Reference<'a> {
             let fitted_on = embedded.vectors.select(Axis(0), &uniques);
             let fitted = Transform::fit(kind, fitted_on.view(), observer)
                 .map_err(|error| stop_or(error, "fitting the transform"))?;
-            reference.vectors = Some(apply_transform(&fitted, &embedded.vectors, observer)?);
+            let vectors = apply_transform(&fitted, &embedded.vectors, observer)?;
+            if method == Method::Fitted {
+                reference.head = Some(Head::fit(side.dataset, &reference.rows, &uniques, &vectors, observer)?);
+            }
+            reference.vectors = Some(vectors);
             reference.transform = Some(fitted);
         }
         Ok(reference)
@@ -67,6 +74,23 @@ impl<'a> Reference<'a> {
     /// How vectors were made comparable.
     pub fn describe_transform(&self) -> Option<String> {
         self.transform.as_ref().map(Transform::describe)
+    }
+
+    /// What was fitted to the labels.
+    pub(in crate::pipeline) fn describe_head(&self) -> Option<String> {
+        self.head.as_ref().map(Head::describe)
+    }
+
+    /// Vectors under what was fitted to the labels of the whole reference; the same vectors where nothing was.
+    pub(in crate::pipeline) fn under_head(
+        &self,
+        vectors: Array2<f32>,
+        observer: &dyn Observer,
+    ) -> Result<Array2<f32>, PipelineError> {
+        match &self.head {
+            Some(head) => head.apply(None, &vectors, observer),
+            None => Ok(vectors),
+        }
     }
 
     /// Vectors of a side's unique barcodes under this reference's transform, `[U,D]`; `None` for methods without embeddings.
@@ -168,6 +192,7 @@ pub(in crate::pipeline) fn nearest_in_pool(
 ) -> Result<Neighbours, PipelineError> {
     match reference.method {
         Method::Model | Method::Random => nearest_by_vectors(reference, pool, queries, k, excluded, observer),
+        Method::Fitted => nearest_under_head(reference, pool, queries, k, excluded, observer),
         Method::Both => {
             let length = k.max(SHORTLIST_BY_MODEL).min(pool.len());
             let near = nearest_by_vectors(reference, pool, queries, length, excluded, observer)?;
@@ -209,6 +234,41 @@ fn nearest_by_vectors(
     let (our_rows, their_rows) = (as_u32(&pool.uniques), as_u32(&queries.uniques));
     let (references, queries) = (Rows::new(ours, &our_rows), Rows::new(theirs, &their_rows));
     Ok(nearest(&queries, &references, k, excluded, observer)?)
+}
+
+/// As [`nearest_by_vectors`], each query under the head that was fitted without it.
+fn nearest_under_head(
+    reference: &Reference<'_>,
+    pool: &Pool<'_>,
+    queries: &Queries<'_>,
+    k: usize,
+    excluded: &(dyn Fn(usize, usize) -> bool + Sync),
+    observer: &dyn Observer,
+) -> Result<Neighbours, PipelineError> {
+    let (Some(ours), Some(theirs), Some(head)) = (&reference.vectors, queries.vectors, &reference.head) else {
+        return Err(PipelineError::Setting("the specimens have to be embedded and the head fitted first".to_owned()));
+    };
+    let ours = ours.select(Axis(0), &pool.uniques);
+    let in_reference = std::ptr::eq(queries.dataset, reference.side.dataset);
+    let mut found = Neighbours {
+        index: Array2::from_elem((queries.uniques.len(), k), u32::MAX),
+        similarity: Array2::from_elem((queries.uniques.len(), k), f32::NEG_INFINITY),
+    };
+    for (places, fitted) in head.shares(&queries.uniques, in_reference) {
+        let uniques: Vec<usize> = places.iter().map(|&at| queries.uniques[at]).collect();
+        let references = head.apply(fitted, &ours, observer)?;
+        let asked = head.apply(fitted, &theirs.select(Axis(0), &uniques), observer)?;
+        let all = |matrix: &Array2<f32>| (0..matrix.nrows() as u32).collect::<Vec<_>>();
+        let (reference_rows, asked_rows) = (all(&references), all(&asked));
+        let not = |at: usize, candidate: usize| excluded(places[at], candidate);
+        let near =
+            nearest(&Rows::new(&asked, &asked_rows), &Rows::new(&references, &reference_rows), k, &not, observer)?;
+        for (at, &place) in places.iter().enumerate() {
+            found.index.row_mut(place).assign(&near.index.row(at));
+            found.similarity.row_mut(place).assign(&near.similarity.row(at));
+        }
+    }
+    Ok(found)
 }
 
 fn as_u32(rows: &[usize]) -> Vec<u32> {

@@ -16,6 +16,8 @@ pub enum Method {
     Model,
     /// Percent identity of the alignment with the references that are nearest by the model's embeddings.
     Both,
+    /// Cosine of the model's embeddings under a head that was fitted to the genera of the reference.
+    Fitted,
     /// Cosine of overlapping 6-mer counts.
     Kmer,
     /// Percent identity of the alignment with the 256 references that share most k-mers.
@@ -25,14 +27,15 @@ pub enum Method {
 }
 
 impl Method {
-    /// Every method: the model first, alone and together with alignment, then the baselines.
-    pub const ALL: [Self; 5] = [Self::Model, Self::Both, Self::Kmer, Self::Align, Self::Random];
+    /// Every method: the model first, alone, together with alignment and with the reference's labels, then the baselines.
+    pub const ALL: [Self; 6] = [Self::Model, Self::Both, Self::Fitted, Self::Kmer, Self::Align, Self::Random];
 
     /// The name on the command line and in files.
     pub fn key(self) -> &'static str {
         match self {
             Self::Model => "model",
             Self::Both => "both",
+            Self::Fitted => "fitted",
             Self::Kmer => "kmer",
             Self::Align => "align",
             Self::Random => "random",
@@ -44,6 +47,7 @@ impl Method {
         match self {
             Self::Model => "the model",
             Self::Both => "model and alignment",
+            Self::Fitted => "model fitted to genera",
             Self::Kmer => "6-mer counts",
             Self::Align => "alignment",
             Self::Random => "untrained encoder",
@@ -52,7 +56,12 @@ impl Method {
 
     /// Whether it needs embeddings.
     pub fn embeds(self) -> bool {
-        matches!(self, Self::Model | Self::Both | Self::Random)
+        self.reads_with_model() || self == Self::Random
+    }
+
+    /// Whether it needs embeddings by the model itself.
+    pub fn reads_with_model(self) -> bool {
+        matches!(self, Self::Model | Self::Both | Self::Fitted)
     }
 
     /// Whether likeness is percent identity.

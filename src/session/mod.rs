@@ -36,6 +36,7 @@ use crate::jobs::{Closest, ColumnQuestion, JobId, Opened};
 use crate::pipeline::Method;
 use crate::pipeline::cluster::{ClusterRecipe, Linkage};
 use crate::pipeline::project::ProjectSettings;
+pub use crate::pipeline::shards::EXTENSION as SHARD;
 use crate::seed::Seed;
 use columns::{ColumnKey, Values};
 use discover::Discovering;

@@ -33,7 +33,7 @@ pub struct Results {
     /// The map of the embeddings.
     pub model_map: Stage<Projection>,
     /// Names, in the order of [`Method::ALL`].
-    names: [Stage<Classification>; 5],
+    names: [Stage<Classification>; Method::ALL.len()],
     /// The method whose names are shown.
     naming: Method,
     /// Which method names the reference best.

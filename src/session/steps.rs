@@ -40,7 +40,7 @@ pub enum Step {
 
 impl Step {
     /// Every step, in the order in which they run.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Model,
         Self::Frames,
         Self::KmerMap,
@@ -52,6 +52,7 @@ impl Step {
         Self::Names(Method::Both),
         Self::Names(Method::Align),
         Self::Recommendation,
+        Self::Names(Method::Fitted),
         Self::Names(Method::Random),
     ];
 
@@ -138,7 +139,7 @@ impl Session {
         }
         let embedding = self.results.embedding.ready();
         let embedded = match method {
-            Method::Model | Method::Both => Some(embedding?),
+            method if method.reads_with_model() => Some(embedding?),
             // The baselines need no embeddings, but the model comes first.
             _ => embedding,
         };
@@ -147,7 +148,7 @@ impl Session {
             _ => None,
         };
         let settings = ClassifySettings { rank, method, seed: self.choices.seed, ..ClassifySettings::default() };
-        let of_model = embedded.filter(|_| matches!(method, Method::Model | Method::Both));
+        let of_model = embedded.filter(|_| method.reads_with_model());
         let key = vec![
             opened.dataset.key().to_string(),
             of_model.map(|made| made.key.text()).unwrap_or_default(),
@@ -187,10 +188,11 @@ impl Session {
         if has_split { Against::TrainingSplit } else { Against::Others }
     }
 
-    /// Whether a method takes so long on this file that it runs only when somebody asks.
+    /// Whether a method runs only when somebody asks: what learns from labels, and what takes long on this file.
     pub fn waits_to_be_asked(&self, method: Method) -> bool {
         let is_slow = matches!(method, Method::Both | Method::Align | Method::Random);
-        is_slow && self.queries() > SLOW_BASELINES && !self.choices.compare.contains(&method)
+        let waits = method == Method::Fitted || is_slow && self.queries() > SLOW_BASELINES;
+        waits && !self.choices.compare.contains(&method)
     }
 
     /// How many specimens are named.

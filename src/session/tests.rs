@@ -75,6 +75,11 @@ impl Desk {
     }
 }
 
+/// The steps that nobody has to ask for.
+fn by_themselves() -> Vec<Step> {
+    Step::ALL.into_iter().filter(|&step| step != Step::Names(Method::Fitted)).collect()
+}
+
 const GENERA: [&str; 6] = ["Apis", "Bombus", "Apis", "", "Osmia", "Apis"];
 
 #[test]
@@ -92,8 +97,8 @@ fn after_opening_the_steps_run_by_themselves_one_at_a_time() {
         desk.finish_next(&file);
     }
     assert!(desk.jobs.is_empty(), "one at a time: {:?}", desk.jobs);
-    assert_eq!(done, Step::ALL);
-    assert_eq!(desk.ready(), Step::ALL);
+    assert_eq!(done, by_themselves());
+    assert_eq!(desk.ready(), by_themselves());
     assert_eq!(desk.session.settings.recent, std::slice::from_ref(&file.paths));
     assert_eq!(desk.session.not_coi(), GENERA.len());
 }
@@ -110,7 +115,7 @@ fn a_file_that_cannot_be_opened_leaves_the_old_one_as_it_was() {
     desk.fail(id);
     assert_eq!(desk.session.data.problem().unwrap().message, "no luck");
     assert_eq!((desk.session.dataset().unwrap().dataset.name(), desk.session.selection.focus()), ("a", Some(2)));
-    assert_eq!(desk.ready(), Step::ALL);
+    assert_eq!(desk.ready(), by_themselves());
     assert!(desk.jobs.is_empty() && desk.session.log.warnings() == 1);
 }
 
@@ -134,7 +139,7 @@ fn nothing_of_the_old_specimens_stays_when_others_are_opened() {
     assert_eq!(session.look.colouring.as_ref().unwrap().labels.len(), 2);
     assert_eq!(desk.ready(), [Step::Model], "the model does not depend on the file");
     desk.finish_all(&second);
-    assert_eq!(desk.ready(), Step::ALL);
+    assert_eq!(desk.ready(), by_themselves());
 }
 
 #[test]
@@ -174,7 +179,7 @@ fn what_was_stopped_stays_stopped_until_somebody_asks_again() {
     assert_eq!(desk.session.log.warnings(), 0, "a stop is no mishap");
     desk.ask(Command::Retry(Step::ModelMap));
     desk.finish_all(&file);
-    assert_eq!(desk.ready(), Step::ALL);
+    assert_eq!(desk.ready(), by_themselves());
 }
 
 #[test]
@@ -341,4 +346,15 @@ fn pages_turn() {
     assert_eq!(desk.session.page, Page::Atlas);
     desk.ask(Command::Show(Page::Clusters));
     assert_eq!(desk.session.page, Page::Clusters);
+}
+
+#[test]
+fn labels_are_learned_from_only_when_somebody_asks() {
+    let file = opened("a", &GENERA);
+    let mut desk = Desk::with(&file);
+    assert!(desk.session.waits_to_be_asked(Method::Fitted));
+    desk.ask(Command::Compare(Method::Fitted));
+    assert_eq!(desk.session.running(), Some(Step::Names(Method::Fitted)));
+    desk.finish_all(&file);
+    assert_eq!(desk.ready(), Step::ALL);
 }

@@ -1,5 +1,6 @@
 //! Choosing files: the system's dialog where there is one, a field to type a path into where there is none.
 
+use crate::session::SHARD;
 use crate::session::export::Exported;
 use crate::session::review::EXTENSION;
 use crate::ui::theme;
@@ -13,8 +14,8 @@ use std::task::{Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 /// Endings of files that hold barcodes, and of sessions.
-const DATA_ENDINGS: [&str; 12] =
-    ["fa", "fas", "fasta", "fna", "ffn", "tsv", "csv", "txt", "gz", "zst", "zip", EXTENSION];
+const DATA_ENDINGS: [&str; 13] =
+    ["fa", "fas", "fasta", "fna", "ffn", "tsv", "csv", "txt", "gz", "zst", "zip", EXTENSION, SHARD];
 /// Endings of models.
 const MODEL_ENDINGS: [&str; 3] = ["safetensors", "pt", "pth"];
 /// A dialog that is gone sooner than this was never there: the system has none after all.

@@ -9,6 +9,7 @@ mod discover;
 mod interrupt;
 mod lab;
 mod session;
+mod shards;
 mod support;
 #[cfg(unix)]
 mod train;

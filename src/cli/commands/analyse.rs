@@ -125,7 +125,9 @@ fn method_for(
 /// The encoder that a method reads with, where it reads with one.
 fn encoder_for(method: MethodChoice, common: &Common, watch: &Watch) -> Result<Option<Model>, CommandError> {
     Ok(match method {
-        MethodChoice::Auto | MethodChoice::Given(Method::Model | Method::Both) => Some(common.open_model(watch)?),
+        MethodChoice::Auto | MethodChoice::Given(Method::Model | Method::Both | Method::Fitted) => {
+            Some(common.open_model(watch)?)
+        }
         MethodChoice::Given(Method::Random) => Some(common.open_model(watch)?.random_like(common.seed())?),
         MethodChoice::Given(Method::Kmer | Method::Align) => None,
     })

@@ -8,9 +8,13 @@ use crate::data::reading::TransformKind;
 use crate::pipeline::Provenance;
 use crate::pipeline::embed::{apply_transform, fit_transform};
 use crate::pipeline::export::{EmbeddingFormat, write_embeddings};
+use crate::pipeline::shards::{Share, embed_share};
 use std::borrow::Cow;
 
 pub(super) fn embed(arguments: &EmbedArguments, common: &Common, watch: &Watch) -> Result<(), CommandError> {
+    if let Some(share) = arguments.shard {
+        return one_share(arguments, share, common, watch);
+    }
     let output = &arguments.output;
     if EmbeddingFormat::of(output).is_none() {
         return Err(CommandError::Usage(format!(
@@ -51,6 +55,30 @@ pub(super) fn embed(arguments: &EmbedArguments, common: &Common, watch: &Watch) 
             "cached": embedded.cached,
             "seconds": embedded.seconds,
             "provenance": provenance,
+        }),
+    )
+}
+
+fn one_share(arguments: &EmbedArguments, share: Share, common: &Common, watch: &Watch) -> Result<(), CommandError> {
+    let model = common.open_model(watch)?;
+    let (dataset, _) = arguments.reading.load(&arguments.files, watch)?;
+    let (settings, folder) = (common.embed_settings(), &arguments.output);
+    let done = embed_share(&dataset, &model, &settings, share, folder, common.seed(), watch)?;
+    let (barcodes, computed) = (done.barcodes, done.computed);
+    watch.remark(&if done.was_done {
+        format!("share {share} was there already: {barcodes} barcodes, checked by hash")
+    } else {
+        format!("share {share}: {computed} of its {barcodes} barcodes embedded now; {}", done.manifest.display())
+    });
+    facts(
+        common,
+        watch,
+        &serde_json::json!({
+            "output": done.manifest,
+            "share": share,
+            "barcodes": barcodes,
+            "computed": computed,
+            "was_done": done.was_done,
         }),
     )
 }

@@ -254,3 +254,44 @@ fn a_reference_that_the_model_finds_far_away_is_not_aligned() {
     assert!(names(1) < SHORTLIST_BY_MODEL, "the sixteen nearest are aligned, and no other");
     assert_eq!(names(30), 29, "who asks for more neighbours has more aligned");
 }
+
+#[test]
+fn a_head_fitted_to_genera_overlooks_what_varies_within_them() {
+    use crate::model::{DeviceChoice, Model};
+    use crate::pipeline::embed::{EmbedSettings, embed};
+    // Two genera of twenty species, one barcode each. What varies within a genus is far more than what tells them apart.
+    let mut rng = Seed(5).stream("test barcodes");
+    let mut builder = DatasetBuilder::new("loud", Vec::new());
+    for row in 0..40 {
+        let sequence: Vec<u8> = (0..120).map(|_| b"ACGT"[rand::Rng::random_range(&mut rng, 0..4)]).collect();
+        let labels = [(Field::Genus, format!("Genus{}", row % 2)), (Field::Species, format!("Species{row}"))];
+        builder.push(Record { id: format!("loud{row}"), sequence, labels: labels.into(), ..Record::default() });
+    }
+    let dataset = builder.finish();
+    let model = Model::bundled(&DeviceChoice::Cpu).unwrap();
+    let mut embedded = embed(&dataset, None, &model, &EmbedSettings::default(), None, &Silent).unwrap();
+    embedded.vectors = Array2::from_shape_fn((40, 64), |(unique, axis)| {
+        let noise: f32 = rand::Rng::random_range(&mut rng, -1.0..1.0);
+        match axis {
+            0 => 0.05 * noise + if unique % 2 == 0 { 2.0 } else { -2.0 },
+            1..4 => 10.0 * noise,
+            _ => 0.05 * noise,
+        }
+    });
+    let named = |method| {
+        let settings = ClassifySettings { method, transform: Some(TransformKind::None), ..ClassifySettings::default() };
+        leave_one_out(Side::all(&dataset, Some(&embedded)), &settings, &Silent).unwrap()
+    };
+    let (plain, fitted) = (named(Method::Model), named(Method::Fitted));
+    let accuracy = |found: &Classification| found.scores.as_ref().unwrap().accuracy;
+    assert!(accuracy(&plain) < 0.8, "{}", accuracy(&plain));
+    assert!(accuracy(&fitted) > 0.95, "{}", accuracy(&fitted));
+    assert!(fitted.provenance.setting("head").unwrap().contains("2 groups of 40 barcodes"));
+    // The same with the queries apart.
+    let (rows, asked): (Vec<usize>, Vec<usize>) = ((0..20).collect(), (20..40).collect());
+    let side = Side::of_rows(&dataset, &rows, Some(&embedded));
+    let reference = Reference::new(Method::Fitted, side, Some(TransformKind::None), &Silent).unwrap();
+    let settings = ClassifySettings { method: Method::Fitted, ..ClassifySettings::default() };
+    let found = classify(&reference, Side::of_rows(&dataset, &asked, Some(&embedded)), &settings, &Silent).unwrap();
+    assert!(accuracy(&found) > 0.9, "{}", accuracy(&found));
+}

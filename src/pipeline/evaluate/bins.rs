@@ -153,10 +153,10 @@ impl MethodRun<'_> {
                 counts.fill(0..counts.len(), vectors.as_slice_mut().expect("a fresh array is contiguous"));
                 group_vectors(vectors.view(), true_number, self.method.title(), self.settings.seed, observer)?
             }
-            Method::Model | Method::Random => {
+            Method::Model | Method::Fitted | Method::Random => {
                 let side = Side::of_rows(part, with_bin, self.embedded);
                 let vectors = reference.query_vectors(&side, observer)?.unwrap_or_default();
-                let vectors = vectors.select(Axis(0), &uniques);
+                let vectors = reference.under_head(vectors.select(Axis(0), &uniques), observer)?;
                 group_vectors(vectors.view(), true_number, self.method.title(), self.settings.seed, observer)?
             }
         };

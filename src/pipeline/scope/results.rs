@@ -35,12 +35,13 @@ pub enum ResultName {
 
 impl ResultName {
     /// Every result that is kept.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Frames,
         Self::KmerMap,
         Self::ModelMap,
         Self::Names(Method::Model),
         Self::Names(Method::Both),
+        Self::Names(Method::Fitted),
         Self::Names(Method::Kmer),
         Self::Names(Method::Align),
         Self::Names(Method::Random),

@@ -309,7 +309,14 @@ fn comparison_row(ui: &mut Ui, scope: &mut Scope<'_>, method: Method) {
         } else if stage.job().is_some() {
             ui.label("running…");
         } else if scope.session.waits_to_be_asked(method) {
-            if ui.small_button("Compare").on_hover_text("This takes long with so many specimens").clicked() {
+            let (button, hint) = match method {
+                Method::Fitted => (
+                    "Fit",
+                    "Weighs what the model sees by the genera of this file, in seconds; no specimen is named with help of its own species",
+                ),
+                _ => ("Compare", "This takes long with so many specimens"),
+            };
+            if ui.small_button(button).on_hover_text(hint).clicked() {
                 scope.ask(Command::Compare(method));
             }
         } else {

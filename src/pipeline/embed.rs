@@ -281,13 +281,19 @@ fn embed_group(
     for batch in group.chunks(batch_size(model, longest)) {
         let so_far = done + vectors.len() / model.width(layers);
         observer.progress(Progress::new("embedding", so_far, reads.len(), "barcodes"))?;
-        let tokens: Vec<&Tokens> = batch.iter().map(|&read| &reads[read]).collect();
-        vectors.extend(model.embed(&tokens, layers)?);
+        // A part for each core: what lies between the matrix products of a large model keeps only one busy.
+        let parts = if model.is_on_gpu() { 1 } else { rayon::current_num_threads() };
+        let parts: Vec<Array2<f32>> = batch
+            .par_chunks(batch.len().div_ceil(parts))
+            .map(|part| model.embed(&part.iter().map(|&read| &reads[read]).collect::<Vec<_>>(), layers))
+            .collect::<Result<_, _>>()?;
+        vectors.extend(parts.iter().flatten());
     }
     Ok(vectors)
 }
 
-/// As many barcodes as take well under the 200 ms within which cancelling must be felt, on ordinary cores.
+/// As many barcodes as take well under the 200 ms within which cancelling must be felt, on ordinary cores; of a large model one for each
+/// core, for one alone leaves the others idle and is felt as long.
 pub(super) fn batch_size(model: &Model, tokens: usize) -> usize {
     const FLOP_PER_CORE: f64 = 3e9;
     const ON_GPU: usize = 512;
@@ -297,8 +303,8 @@ pub(super) fn batch_size(model: &Model, tokens: usize) -> usize {
     let shape = &model.info().encoder;
     let (width, inner, tokens) = (shape.width as f64, shape.inner as f64, tokens.max(1) as f64);
     let per_token = 2.0 * shape.layers as f64 * (4.0 * width * width + 2.0 * width * inner + 2.0 * width * tokens);
-    let cores = rayon::current_num_threads() as f64;
-    ((cores * FLOP_PER_CORE / (per_token * tokens)) as usize).clamp(1, 32 * rayon::current_num_threads())
+    let threads = rayon::current_num_threads();
+    ((threads as f64 * FLOP_PER_CORE / (per_token * tokens)) as usize).clamp(threads, 32 * threads)
 }
 
 #[cfg(test)]

@@ -59,3 +59,14 @@ impl Observer for Silent {
         Ok(())
     }
 }
+
+/// Stops whatever is in a stage whose name holds these words.
+#[cfg(test)]
+pub(crate) struct StopAt(pub(crate) &'static str);
+
+#[cfg(test)]
+impl Observer for StopAt {
+    fn progress(&self, at: Progress) -> Result<(), Cancelled> {
+        if at.stage.contains(self.0) { Err(Cancelled) } else { Ok(()) }
+    }
+}

@@ -212,7 +212,7 @@ impl Transform {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::{Progress, Silent};
+    use crate::progress::{Silent, StopAt};
     use crate::seed::Seed;
     use ndarray::{Axis, array};
     use rand::Rng;
@@ -345,12 +345,6 @@ mod tests {
 
     #[test]
     fn stops_when_told_to_at_any_stage() {
-        struct StopAt(&'static str);
-        impl Observer for StopAt {
-            fn progress(&self, at: Progress) -> Result<(), Cancelled> {
-                if at.stage.contains(self.0) { Err(Cancelled) } else { Ok(()) }
-            }
-        }
         let vectors = random(50, 10, "stop");
         for stage in ["averaging", "measuring"] {
             let stopped = Transform::fit(TransformKind::Whiten(None), vectors.view(), &StopAt(stage));

@@ -48,6 +48,7 @@ trait NotPipeline {}
 impl NotPipeline for crate::model::ModelError {}
 impl NotPipeline for crate::data::import::ImportError {}
 impl NotPipeline for crate::pipeline::scope::ScopeError {}
+impl NotPipeline for crate::pipeline::shards::ShardError {}
 impl NotPipeline for crate::progress::Cancelled {}
 
 /// What the command line asks for.
@@ -142,6 +143,10 @@ pub fn or_without_display<E: std::fmt::Display>(
     open: impl FnOnce(crate::ui::UiOptions) -> Result<(), E>,
 ) -> ExitCode {
     threads::limit(wish.common.threads.map_or_else(threads::all_but_one, usize::from));
+    if let Err(error) = wish.common.check() {
+        tell(&error);
+        return ExitCode::from(FAILED);
+    }
     let options = prepare::ui_options(&wish);
     match prepare::display() {
         Ok(()) => match open(options) {

@@ -27,13 +27,21 @@ impl Common {
         self.device.unwrap_or_default()
     }
 
+    /// Whether what was said can be done at all.
+    pub(super) fn check(&self) -> Result<(), CommandError> {
+        if let Some(folder) = &self.shards {
+            folders_in(folder)?;
+        }
+        Ok(())
+    }
+
     /// Where embeddings are kept; `None` where they are not.
     pub(super) fn cache(&self) -> Option<Cache> {
         if self.no_cache {
             return None;
         }
         let cache = self.cache_dir.clone().map(Cache::at).or_else(Cache::standard)?;
-        // A folder without shards was refused before the command began.
+        // A folder without shards was refused by `check`.
         let shards = self.shards.as_deref().map(folders_in).and_then(Result::ok).unwrap_or_default();
         Some(cache.with_shards(&shards))
     }

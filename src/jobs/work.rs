@@ -118,9 +118,12 @@ impl Workshop {
                 _ => Err("a session is opened alone, without other files".into()),
             },
             Task::Open { paths, mappings } if paths.iter().any(|path| is_shard(path)) => {
-                open(&self.sources_of_shards(&paths, observer)?, &mappings, observer)
+                self.open_shards(&paths, &mappings, observer)
             }
-            Task::Open { paths, mappings } => open(&paths, &mappings, observer),
+            Task::Open { paths, mappings } => {
+                self.look_into(Vec::new());
+                open(&paths, &mappings, observer)
+            }
             Task::OpenDemo { seed } => open_demo(seed, observer),
             Task::CheckFrames { dataset } => Ok(Output::Frames(Arc::new(check_frames(&dataset, observer)?))),
             Task::LoadModel { path } => self.load_model(path.as_deref(), observer),
@@ -204,15 +207,30 @@ impl Workshop {
         })
     }
 
-    /// The files that shards were made from; their embeddings are looked for from now on.
-    fn sources_of_shards(&self, paths: &[PathBuf], observer: &dyn Observer) -> Result<Vec<PathBuf>, WorkError> {
+    /// Opens the files that shards were made from; embeddings are looked for in the shards from now on.
+    fn open_shards(
+        &self,
+        paths: &[PathBuf],
+        mappings: &[(String, ColumnMapping)],
+        observer: &dyn Observer,
+    ) -> Result<Output, WorkError> {
         if !paths.iter().all(|path| is_shard(path)) {
             return Err("shards are opened alone, without other files".into());
         }
-        let found = read_shards(paths, observer)?;
-        found.remarks.iter().for_each(|remark| observer.warn(remark));
-        *self.shards.lock().unwrap_or_else(PoisonError::into_inner) = found.folders;
-        Ok(found.sources)
+        let shards = read_shards(paths, observer)?;
+        shards.remarks.iter().for_each(|remark| observer.warn(remark));
+        let sources: Vec<PathBuf> = shards.sources.iter().map(|source| source.path.clone()).collect();
+        let opened = open(&sources, mappings, observer)?;
+        if let Output::Opened(opened) = &opened {
+            shards.changed(&opened.dataset).iter().for_each(|told| observer.warn(told));
+        }
+        self.look_into(shards.folders);
+        Ok(opened)
+    }
+
+    /// Looks for embeddings in these folders of shards from now on, and in no others.
+    fn look_into(&self, folders: Vec<PathBuf>) {
+        *self.shards.lock().unwrap_or_else(PoisonError::into_inner) = folders;
     }
 
     fn model(&self, id: ModelId) -> Result<Arc<Model>, WorkError> {
@@ -431,6 +449,78 @@ fn open_demo(seed: Seed, observer: &dyn Observer) -> Result<Output, WorkError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Nobody watches; what is warned of is kept.
+    #[derive(Default)]
+    struct Listening(Mutex<Vec<String>>);
+
+    impl Observer for Listening {
+        fn progress(&self, _: Progress) -> Result<(), Cancelled> {
+            Ok(())
+        }
+
+        fn warn(&self, message: &str) {
+            self.0.lock().unwrap().push(message.to_owned());
+        }
+    }
+
+    impl Reporter<Output> for Listening {
+        fn tell(&self, _: Output) {}
+    }
+
+    #[test]
+    fn shards_open_as_the_file_that_they_were_made_from_and_nothing_is_embedded_again() {
+        use crate::pipeline::shards::embed_share;
+        let home = tempfile::tempdir().unwrap();
+        let source = home.path().join("survey.csv");
+        let settings = SimulationSettings { specimens: 30, ..SimulationSettings::default() };
+        write_csv(&settings, &mut std::fs::File::create(&source).unwrap(), &Listening::default()).unwrap();
+        let cache = Some(Cache::at(home.path().join("cache")));
+        let workshop = Workshop::new(WorkshopOptions { cache, ..WorkshopOptions::default() });
+        let run = |task: Task, told: &Listening| workshop.run(task, told);
+        let open = |paths: &[PathBuf], told: &Listening| {
+            let Output::Opened(opened) = run(Task::Open { paths: paths.to_vec(), mappings: Vec::new() }, told).unwrap()
+            else {
+                panic!("it was not opened")
+            };
+            opened
+        };
+        let quiet = Listening::default();
+        let plain = open(std::slice::from_ref(&source), &quiet);
+        let model = Model::bundled(&DeviceChoice::Cpu).unwrap();
+        let out = home.path().join("shards");
+        let shards: Vec<PathBuf> = ["1/2", "2/2"]
+            .map(|share| {
+                let share = share.parse().unwrap();
+                embed_share(&plain.dataset, &model, &EmbedSettings::default(), share, &out, Seed(1), &quiet)
+                    .unwrap()
+                    .manifest
+            })
+            .into();
+        let Output::Model { info, .. } = run(Task::LoadModel { path: None }, &quiet).unwrap() else {
+            panic!("no model")
+        };
+        let embedded = |opened: &Opened| {
+            let frames = Arc::new(check_frames(&opened.dataset, &quiet).unwrap());
+            let task = Task::Embed { dataset: Arc::clone(&opened.dataset), frames, model: info.id };
+            let Output::Embedded(embedded) = run(task, &quiet).unwrap() else { panic!("nothing was embedded") };
+            embedded
+        };
+        let told = Listening::default();
+        let opened = open(&shards, &told);
+        assert_eq!(opened.dataset.key(), plain.dataset.key());
+        assert!(told.0.lock().unwrap().is_empty());
+        assert_eq!(embedded(&opened).computed, 0);
+        let mixed = Task::Open { paths: vec![shards[0].clone(), source.clone()], mappings: Vec::new() };
+        assert!(run(mixed, &quiet).unwrap_err().to_string().contains("alone"));
+        // The shards are looked into no longer once another file is open.
+        assert!(embedded(&open(std::slice::from_ref(&source), &quiet)).computed > 0);
+        let mut text = std::fs::read_to_string(&source).unwrap();
+        text.push('\n');
+        std::fs::write(&source, text).unwrap();
+        open(&shards, &told);
+        assert!(told.0.lock().unwrap()[0].contains("has changed"));
+    }
 
     #[test]
     fn what_is_kept_is_made_once_and_may_be_asked_for_while_it_is_made() {

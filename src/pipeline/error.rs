@@ -1,6 +1,7 @@
 //! What can go wrong in a use case, in words a biologist understands.
 
 use super::scope::ScopeError;
+use super::shards::ShardError;
 use crate::data::import::ImportError;
 use crate::data::taxonomy::Field;
 use crate::model::ModelError;
@@ -26,6 +27,9 @@ pub enum PipelineError {
     /// A session could not be read or kept.
     #[error(transparent)]
     Scope(#[from] ScopeError),
+    /// Shards of embeddings could not be read.
+    #[error(transparent)]
+    Shard(ShardError),
     /// There are no specimens where some are needed.
     #[error("{what}: there are no specimens to work on")]
     Empty {
@@ -49,6 +53,15 @@ pub enum PipelineError {
         dataset: String,
         /// The label.
         field: Field,
+    },
+    /// No specimen carries a name that could be wrong.
+    #[error(
+        "no specimen of '{dataset}' has a species or a genus, so there is no label to judge; name the columns that hold them in the column \
+         mapping, or open a file with labels"
+    )]
+    NoNames {
+        /// The dataset's name.
+        dataset: String,
     },
     /// Too few specimens for what was asked.
     #[error("{what} needs at least {needed} different barcodes, and there are {found}")]
@@ -94,6 +107,15 @@ impl From<ImportError> for PipelineError {
         match error {
             ImportError::Cancelled(cancelled) => Self::Cancelled(cancelled),
             error => Self::Import(error),
+        }
+    }
+}
+
+impl From<ShardError> for PipelineError {
+    fn from(error: ShardError) -> Self {
+        match error {
+            ShardError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            error => Self::Shard(error),
         }
     }
 }

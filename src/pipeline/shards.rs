@@ -14,13 +14,53 @@ use crate::data::dataset::Dataset;
 use crate::data::reading::Layers;
 use crate::key::{ContentHash, ModelId};
 use crate::model::Model;
-use crate::progress::{Observer, Progress};
+use crate::progress::{Cancelled, Observer, Progress};
 use crate::seed::Seed;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+/// Why shards cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardError {
+    /// Stopped by the observer.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+    /// A file that is no manifest of a shard.
+    #[error("{} is no shard of embeddings: {why}", .path.display())]
+    NoShard {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Two shards that do not go together.
+    #[error(
+        "{} and {} are of different files, models, readings or versions; open shards of one run together",
+        .one.display(),
+        .other.display()
+    )]
+    Mixed {
+        /// A shard.
+        one: PathBuf,
+        /// Another one.
+        other: PathBuf,
+    },
+    /// The file that shards were made from is gone.
+    #[error("the file '{}', from which the shards were made, is neither there nor beside them; put it beside them", .path.display())]
+    SourceGone {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// Nothing to read.
+    #[error("{what} holds no shards")]
+    None {
+        /// Where they were looked for.
+        what: String,
+    },
+}
 
 /// How a shard's manifest ends.
 pub const EXTENSION: &str = "shard";
@@ -229,8 +269,8 @@ impl Manifest {
 }
 
 /// Reads a manifest.
-fn read_manifest(path: &Path) -> Result<Manifest, PipelineError> {
-    let wrong = |why: &str| PipelineError::Setting(format!("{} is no shard of embeddings: {why}", path.display()));
+fn read_manifest(path: &Path) -> Result<Manifest, ShardError> {
+    let wrong = |why: &str| ShardError::NoShard { path: path.to_owned(), why: why.to_owned() };
     let size = std::fs::metadata(path).map_err(|error| wrong(&error.to_string()))?.len();
     if size > LARGEST_MANIFEST {
         return Err(wrong("it is too large"));
@@ -246,8 +286,8 @@ fn read_manifest(path: &Path) -> Result<Manifest, PipelineError> {
 /// Shards that were opened together.
 #[derive(Debug, Clone)]
 pub struct Shards {
-    /// The files to read, the same for all.
-    pub sources: Vec<PathBuf>,
+    /// The files to read, the same for all, with the hashes that they had.
+    pub sources: Vec<HashedFile>,
     /// The folders with their packs.
     pub folders: Vec<PathBuf>,
     /// What somebody who opens them should know.
@@ -264,8 +304,8 @@ pub fn is_shard(path: &Path) -> bool {
 /// embedded when they are needed.
 ///
 /// # Errors
-/// [`PipelineError::Setting`] for a file that is no manifest, shards of different datasets or models, or a source that is not found; a stop.
-pub fn read_shards(paths: &[PathBuf], observer: &dyn Observer) -> Result<Shards, PipelineError> {
+/// [`ShardError`]: a file that is no manifest, shards of different datasets or models, a source that is not found; a stop.
+pub fn read_shards(paths: &[PathBuf], observer: &dyn Observer) -> Result<Shards, ShardError> {
     let mut manifests = Vec::with_capacity(paths.len());
     let mut shards = Shards { sources: Vec::new(), folders: Vec::new(), remarks: Vec::new() };
     for (at, path) in paths.iter().enumerate() {
@@ -282,14 +322,10 @@ pub fn read_shards(paths: &[PathBuf], observer: &dyn Observer) -> Result<Shards,
         manifests.push(manifest);
     }
     let Some(first) = manifests.first() else {
-        return Err(PipelineError::Setting("no shard was named".to_owned()));
+        return Err(ShardError::None { what: "an empty list".to_owned() });
     };
     if let Some(at) = manifests.iter().position(|other| !other.goes_with(first)) {
-        return Err(PipelineError::Setting(format!(
-            "{} and {} are of different files, models, readings or versions; open shards of one run together",
-            paths[0].display(),
-            paths[at].display()
-        )));
+        return Err(ShardError::Mixed { one: paths[0].clone(), other: paths[at].clone() });
     }
     let there: BTreeSet<u32> = manifests.iter().map(|manifest| manifest.share.number).collect();
     let missing: Vec<String> =
@@ -298,31 +334,44 @@ pub fn read_shards(paths: &[PathBuf], observer: &dyn Observer) -> Result<Shards,
         let (missing, of) = (missing.join(", "), first.share.of);
         shards.remarks.push(format!("shards {missing} of {of} are missing; their barcodes are embedded when needed"));
     }
-    shards.sources = first.sources.iter().map(|source| found(&source.path, &paths[0])).collect::<Result<_, _>>()?;
+    shards.sources = first.sources.iter().map(|source| found(source, &paths[0])).collect::<Result<_, _>>()?;
     Ok(shards)
 }
 
+impl Shards {
+    /// Which of the files that were read are not what they were when the shards were made.
+    pub fn changed(&self, dataset: &Dataset) -> Vec<String> {
+        let as_it_was = |hash: &ContentHash| self.sources.iter().any(|source| source.sha256 == *hash);
+        let changed = dataset.files().iter().filter(|file| !as_it_was(&file.sha256));
+        let told = changed.map(|file| {
+            let path = file.path.display();
+            format!(
+                "{path} has changed since the shards were made; barcodes that they do not hold are embedded when needed"
+            )
+        });
+        told.collect()
+    }
+}
+
 /// A source where it was, or beside a manifest.
-fn found(source: &Path, manifest: &Path) -> Result<PathBuf, PipelineError> {
-    let beside = source.file_name().map(|name| manifest.with_file_name(name));
-    [Some(source.to_owned()), beside].into_iter().flatten().find(|path| path.exists()).ok_or_else(|| {
-        PipelineError::Setting(format!(
-            "the file '{}', from which the shards were made, is neither there nor beside them; put it beside them",
-            source.display()
-        ))
-    })
+fn found(source: &HashedFile, manifest: &Path) -> Result<HashedFile, ShardError> {
+    let HashedFile { path, sha256 } = source;
+    let beside = path.file_name().map(|name| manifest.with_file_name(name));
+    let there = [Some(path.clone()), beside].into_iter().flatten().find(|path| path.exists());
+    let path = there.ok_or_else(|| ShardError::SourceGone { path: path.clone() })?;
+    Ok(HashedFile { path, sha256: *sha256 })
 }
 
 /// The folders of packs of every shard in a folder.
 ///
 /// # Errors
-/// [`PipelineError::Setting`] when the folder holds none.
-pub fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, PipelineError> {
+/// [`ShardError::None`] when the folder holds none.
+pub fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, ShardError> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut manifests: Vec<PathBuf> = entries.filter(|path| is_shard(path)).collect();
     manifests.sort_unstable();
     if manifests.is_empty() {
-        return Err(PipelineError::Setting(format!("{} holds no shards", folder.display())));
+        return Err(ShardError::None { what: folder.display().to_string() });
     }
     Ok(manifests.into_iter().map(|path| path.with_extension("")).collect())
 }

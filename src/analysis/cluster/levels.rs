@@ -154,6 +154,20 @@ mod tests {
         assert_eq!(labels, exact.labels);
     }
 
+    /// Where the first level joins nothing but copies, the second must give what the exact linkage gives: it has to know how many each
+    /// group stands for.
+    #[test]
+    fn groups_weigh_as_much_as_their_members() {
+        let places = grouped(150, 150);
+        let copies: Vec<usize> =
+            (0..150).flat_map(|place| std::iter::repeat_n(place, 1 + place * place % 23)).collect();
+        assert!(copies.len() < CELL, "one cell, so that no copies are parted");
+        let vectors = places.select(Axis(0), &copies);
+        let exact = cluster(vectors.view(), &Recipe::Ward { clusters: 12 }, &Silent).unwrap();
+        let two = ward(vectors.view(), 12, 150, &Silent).unwrap().labels();
+        assert_eq!(two.into_iter().map(|label| label as i32).collect::<Vec<_>>(), exact.labels);
+    }
+
     #[test]
     fn cells_are_small_and_hold_every_point_once_however_alike_they_are() {
         for vectors in [grouped(10_000, 3), Array2::from_elem((5000, 2), 1.0)] {

@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Up to so many points every pair is compared.
 pub const EXACT_POINTS: usize = 8192;
-/// Vectors are held in memory up to so many numbers (4 GB); beyond, every pair is compared block by block.
-const MOST_NUMBERS: usize = 1 << 30;
+/// Vectors are held in memory, for a moment twice, up to so many numbers (1 GB); beyond, every pair is compared block by block.
+const MOST_NUMBERS: usize = 1 << 28;
 /// Beyond so many neighbours of each point every pair is compared.
 const MOST_NEIGHBOURS: usize = 128;
 /// Cells whose points a point is compared with: those whose centroids are nearest to it.
@@ -66,7 +66,7 @@ fn approximate(
     let cells = Cells::of(&unit, &centroids, observer)?;
     let unit = unit.reordered(&cells.order);
     let lists = cells.compare(&unit, k, observer)?;
-    let lists = neighbours_of_neighbours(&unit, &lists, k, observer)?;
+    let lists = neighbours_of_neighbours(&unit, &lists, observer)?;
     let mut found = cells.finish(&unit, &lists, k);
     complete(source, &mut found, k, observer)?;
     Ok(found)
@@ -368,12 +368,7 @@ impl Best {
 }
 
 /// Every point's list with what its neighbours' lists hold and is nearer.
-fn neighbours_of_neighbours(
-    unit: &Unit,
-    lists: &[Best],
-    k: usize,
-    observer: &dyn Observer,
-) -> Result<Vec<Best>, Cancelled> {
+fn neighbours_of_neighbours(unit: &Unit, lists: &[Best], observer: &dyn Observer) -> Result<Vec<Best>, Cancelled> {
     let done = AtomicUsize::new(0);
     lists
         .par_iter()
@@ -395,7 +390,6 @@ fn neighbours_of_neighbours(
                     best.push(candidate, product);
                 }
             }
-            debug_assert!(best.rows.len() >= k.min(known.len()));
             Ok(best)
         })
         .collect()
@@ -418,7 +412,7 @@ fn short_dot(a: &[f32], b: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Silent;
+    use crate::progress::{Silent, StopAt};
     use ndarray::Array2;
     use rand::Rng;
 
@@ -466,6 +460,40 @@ mod tests {
     }
 
     #[test]
+    fn a_point_hears_of_others_through_its_neighbours() {
+        // On a line of directions 0, 1, 2 and 3: point 0 knows of 2 and 3, and 2 of 1, which is nearer.
+        let directions = Array2::from_shape_fn((4, 2), |(row, axis)| {
+            let angle = row as f32 / 10.0;
+            if axis == 0 { angle.cos() } else { angle.sin() }
+        });
+        let unit = Unit::load(&directions, &Silent).unwrap();
+        let list = |known: &[u32], own: usize| {
+            let mut best = Best::new(2);
+            known.iter().for_each(|&other| best.push(other, short_dot(unit.row(own), unit.row(other as usize))));
+            best
+        };
+        let lists = [list(&[2, 3], 0), list(&[2, 3], 1), list(&[1, 3], 2), list(&[2, 1], 3)];
+        let found = neighbours_of_neighbours(&unit, &lists, &Silent).unwrap();
+        assert_eq!(found[0].in_order(), [1, 2], "1 is nearer than 2, and 3 is farther than both");
+        assert_eq!(found[2].in_order(), lists[2].in_order(), "what is known is not put in twice");
+    }
+
+    #[test]
+    fn points_whose_cells_held_too_few_are_compared_with_all() {
+        let vectors = grouped(400, 5);
+        let exact = exactly(&vectors, 6);
+        let mut found = exact.clone();
+        for (point, kept) in [(3, 0), (77, 5), (399, 2)] {
+            (kept..6).for_each(|column| {
+                found.index[[point, column]] = Neighbours::NONE;
+                found.similarity[[point, column]] = f32::NEG_INFINITY;
+            });
+        }
+        complete(&vectors, &mut found, 6, &Silent).unwrap();
+        assert_eq!(found, exact);
+    }
+
+    #[test]
     fn few_points_and_many_neighbours_are_compared_exactly() {
         let vectors = grouped(600, 8);
         assert_eq!(nearest_others(&vectors, 5, Seed(1), &Silent).unwrap(), exactly(&vectors, 5));
@@ -500,12 +528,6 @@ mod tests {
 
     #[test]
     fn stops_when_told_to_at_any_stage() {
-        struct StopAt(&'static str);
-        impl Observer for StopAt {
-            fn progress(&self, at: Progress) -> Result<(), Cancelled> {
-                if at.stage.contains(self.0) { Err(Cancelled) } else { Ok(()) }
-            }
-        }
         let vectors = grouped(EXACT_POINTS + 100, 4);
         for stage in ["dividing", "centres", "finding neighbours", "asking"] {
             assert_eq!(nearest_others(&vectors, 4, Seed(1), &StopAt(stage)), Err(Cancelled), "{stage}");

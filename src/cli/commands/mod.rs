@@ -18,15 +18,12 @@ mod train;
 use super::CommandError;
 use super::args::{CacheCommand, Command, Common};
 use super::watch::Watch;
-use crate::pipeline::shards::folders_in;
 use serde::Serialize;
 use std::io::Write;
 
 /// Runs a command; answers the exit code of one that ended, for better or worse.
 pub(super) fn run(command: Command, common: &Common, watch: &Watch) -> Result<u8, CommandError> {
-    if let Some(folder) = &common.shards {
-        folders_in(folder)?;
-    }
+    common.check()?;
     match command {
         Command::Check(arguments) => return check::check(&arguments, common, watch),
         Command::Model(arguments) => model::model(&arguments, common, watch)?,

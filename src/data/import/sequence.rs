@@ -252,6 +252,19 @@ mod tests {
 
     proptest! {
         #[test]
+        fn plain_bases_are_taken_as_one_by_one(
+            pieces in proptest::collection::vec("[ACGT]{0,90}|[ACGTNacgu-]{0,4}", 0..6), limit in 0usize..200,
+        ) {
+            let mut whole = Normaliser::new(limit);
+            pieces.iter().for_each(|piece| whole.push(piece.as_bytes()));
+            let bases = pieces.concat().replace('-', "").to_ascii_uppercase().replace('U', "T");
+            let held = bases.trim_end_matches('N').as_bytes();
+            proptest::prop_assert_eq!(whole.acgt(), bases.bytes().filter(|&base| base != b'N').count() as u64);
+            proptest::prop_assert_eq!(whole.length(), held.len() as u64);
+            proptest::prop_assert_eq!(whole.bases(), &held[..held.len().min(limit)]);
+        }
+
+        #[test]
         fn pieces_do_not_matter_and_letters_are_only_iupac(raw in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..200) {
             let cut = cut.min(raw.len());
             let mut whole = Normaliser::new(1000);

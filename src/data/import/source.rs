@@ -342,3 +342,39 @@ fn without_byte_order_mark(mut raw: Stitched) -> (Stitched, Option<&'static str>
     let text = Utf16 { raw, decoder, input: Vec::new(), output: io::Cursor::default(), ended: false };
     (Stitched::look(Box::new(text)), Some("UTF-16"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blocks are read and hashed in another thread: at their borders nothing may be lost or counted twice.
+    #[test]
+    fn everything_is_read_and_hashed_whatever_the_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("barcodes.txt");
+        for size in [1, HEAD, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 17, (BLOCKS_AHEAD + 3) * BLOCK] {
+            let text: Vec<u8> = (0..size).map(|at| b"ACGT\n"[(at * at / 3) % 5]).collect();
+            std::fs::write(&path, &text).unwrap();
+            let mut source = Source::open(&path).unwrap();
+            // Looking at the head reaches the end of what is no longer than it.
+            assert_eq!(source.hash().is_some(), size < HEAD, "{size}");
+            let mut read = Vec::new();
+            source.reader().read_to_end(&mut read).unwrap();
+            assert!(read == text, "{size}");
+            while source.skip_packed().unwrap() {}
+            assert_eq!((source.hash(), source.consumed()), (Some(ContentHash::of(&text)), size as u64));
+        }
+    }
+
+    #[test]
+    fn a_file_of_which_only_the_start_is_wanted_is_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("long.txt");
+        std::fs::write(&path, b"ACGT\n".repeat(4 * BLOCKS_AHEAD * BLOCK / 5)).unwrap();
+        let source = Source::open(&path).unwrap();
+        let read_ahead = source.consumed();
+        assert!(read_ahead <= 2 * BLOCK as u64, "{read_ahead}");
+        drop(source);
+        std::fs::remove_file(&path).unwrap();
+    }
+}

@@ -104,7 +104,7 @@ pub(in crate::pipeline) const RANKS: [Field; 5] =
 /// Judges every specimen that has a species or a genus by all others.
 ///
 /// # Errors
-/// [`PipelineError::Setting`] when none has, for settings out of range or missing embeddings, and a stop.
+/// [`PipelineError::NoNames`] when none has, [`PipelineError::Setting`] for settings out of range or missing embeddings, and a stop.
 pub fn audit(side: Side<'_>, settings: &AuditSettings, observer: &dyn Observer) -> Result<Audit, PipelineError> {
     audit_with(side, None, settings, observer)
 }
@@ -124,11 +124,7 @@ pub fn audit_with(
     let dataset = side.dataset;
     let rows: Vec<usize> = side.row_list().into_iter().filter(|&row| name_of(dataset, row).is_some()).collect();
     if rows.is_empty() {
-        return Err(PipelineError::Setting(format!(
-            "no specimen of '{}' has a species or a genus, so there is no label to judge; name the columns that hold them in the column \
-             mapping, or open a file with labels",
-            dataset.name()
-        )));
+        return Err(PipelineError::NoNames { dataset: dataset.name().to_owned() });
     }
     let frames = check_frames(dataset, observer)?;
     let mut evidence = evidence::gather(side, &rows, &frames, settings, observer)?;

@@ -295,3 +295,48 @@ fn a_head_fitted_to_genera_overlooks_what_varies_within_them() {
     let found = classify(&reference, Side::of_rows(&dataset, &asked, Some(&embedded)), &settings, &Silent).unwrap();
     assert!(accuracy(&found) > 0.9, "{}", accuracy(&found));
 }
+
+#[test]
+fn neighbours_under_a_head_are_those_of_the_definition_and_never_an_excluded_one() {
+    use crate::analysis::within::{DEFAULT_RIDGE, WithinGroups};
+    use crate::model::{DeviceChoice, Model};
+    use crate::pipeline::embed::{EmbedSettings, embed};
+    use crate::pipeline::likeness::uniques_of;
+    let mut rng = Seed(8).stream("test barcodes");
+    let mut builder = DatasetBuilder::new("twin", Vec::new());
+    for row in 0..45 {
+        let sequence: Vec<u8> = (0..120).map(|_| b"ACGT"[rand::Rng::random_range(&mut rng, 0..4)]).collect();
+        let labels = [(Field::Genus, format!("Genus{}", row % 3)), (Field::Species, format!("Species{}", row % 15))];
+        builder.push(Record { id: format!("twin{row}"), sequence, labels: labels.into(), ..Record::default() });
+    }
+    let dataset = builder.finish();
+    let model = Model::bundled(&DeviceChoice::Cpu).unwrap();
+    let mut embedded = embed(&dataset, None, &model, &EmbedSettings::default(), None, &Silent).unwrap();
+    embedded.vectors = Array2::from_shape_simple_fn((45, 6), || rand::Rng::random_range(&mut rng, -1.0f32..1.0));
+    let rows: Vec<usize> = (0..45).collect();
+    let side = Side::all(&dataset, Some(&embedded));
+    let reference = Reference::new(Method::Fitted, side, Some(TransformKind::None), &Silent).unwrap();
+    let pool = Pool::new(&dataset, &rows, |_| true);
+    let asked: Vec<usize> = (0..45).step_by(2).collect();
+    let queries =
+        Queries { dataset: &dataset, uniques: uniques_of(&dataset, &asked), vectors: Some(&embedded.vectors) };
+    let excluded = |query: usize, other: usize| asked[query] == other || (query + other).is_multiple_of(3);
+    let found = nearest_in_pool(&reference, &pool, &queries, 4, &excluded, &Silent).unwrap();
+    for (query, &own) in asked.iter().enumerate() {
+        // Species are divided by their number, and the head knows nothing of the fifth that the query is in.
+        let (genus, species) = (dataset.labels(Field::Genus), dataset.labels(Field::Species));
+        let fold = |row: usize| species.code(row).unwrap() % 5;
+        let labels: Vec<Option<u32>> =
+            rows.iter().map(|&row| genus.code(row).filter(|_| fold(row) != fold(own))).collect();
+        let head = WithinGroups::fit(embedded.vectors.view(), &labels, DEFAULT_RIDGE, &Silent).unwrap();
+        let vectors = head.apply(embedded.vectors.view(), &Silent).unwrap().mapv(f64::from);
+        let cosine = |a: usize, b: usize| {
+            let (a, b) = (vectors.row(a), vectors.row(b));
+            a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt()
+        };
+        let mut expected: Vec<usize> = rows.iter().copied().filter(|&other| !excluded(query, other)).collect();
+        expected.sort_by(|&a, &b| cosine(own, b).total_cmp(&cosine(own, a)));
+        let nearest: Vec<usize> = found.of(query).map(|(place, _)| place as usize).collect();
+        assert_eq!(nearest, expected[..4], "query {own}");
+    }
+}

@@ -59,7 +59,13 @@ fn shards_together_hold_what_one_run_computes() {
     assert_eq!(done.iter().map(|done| done.barcodes).sum::<usize>(), 30, "each barcode once");
     let manifests: Vec<PathBuf> = done.iter().map(|done| done.manifest.clone()).collect();
     let shards = read_shards(&manifests, &Silent).unwrap();
-    assert_eq!(shards.sources, [std::path::absolute(home.path().join("sharded.csv")).unwrap()]);
+    assert_eq!(shards.sources[0].path, std::path::absolute(home.path().join("sharded.csv")).unwrap());
+    assert!(shards.changed(&dataset).is_empty());
+    let other = Shards {
+        sources: vec![HashedFile { sha256: ContentHash::of(b"other"), ..shards.sources[0].clone() }],
+        ..shards.clone()
+    };
+    assert!(other.changed(&dataset)[0].contains("has changed"));
     assert!(shards.remarks.is_empty(), "{:?}", shards.remarks);
     assert_eq!(folders_in(&out).unwrap(), shards.folders);
     let cache = Cache::at(home.path().join("empty")).with_shards(&shards.folders);
@@ -68,9 +74,46 @@ fn shards_together_hold_what_one_run_computes() {
     assert_eq!(from_shards.vectors, anew.vectors);
     // A file that has moved is found beside the shards; one that is gone is told of.
     std::fs::rename(home.path().join("sharded.csv"), out.join("sharded.csv")).unwrap();
-    assert_eq!(read_shards(&manifests, &Silent).unwrap().sources, [out.join("sharded.csv")]);
+    assert_eq!(read_shards(&manifests, &Silent).unwrap().sources[0].path, out.join("sharded.csv"));
     std::fs::remove_file(out.join("sharded.csv")).unwrap();
     assert!(read_shards(&manifests, &Silent).unwrap_err().to_string().contains("sharded.csv"));
+}
+
+#[test]
+fn shares_are_of_like_size() {
+    let mut sizes = [0; 8];
+    for barcode in 0..4000u32 {
+        let of = |number: usize| Share { number: number as u32 + 1, of: 8 };
+        let at = (0..8).find(|&number| of(number).holds(&barcode.to_le_bytes())).unwrap();
+        sizes[at] += 1;
+    }
+    assert!(sizes.iter().all(|size| (400..600).contains(size)), "{sizes:?}");
+}
+
+#[test]
+fn a_share_of_another_reading_or_file_is_not_taken_for_this_one() {
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("out");
+    let first = dataset(home.path());
+    assert!(!run(&first, "1/2", &out).was_done);
+    let model = Model::bundled(&DeviceChoice::Cpu).unwrap();
+    let last = EmbedSettings { layers: Some(Layers::Last), ..EmbedSettings::default() };
+    let other = embed_share(&first, &model, &last, share("1/2"), &out, Seed(1), &Silent).unwrap();
+    assert!(!other.was_done && other.computed > 0, "other layers are other numbers");
+    let manifest = read_manifest(&other.manifest).unwrap();
+    assert_eq!((manifest.layers, manifest.packs.len()), (Layers::Last, 1), "and only its own packs are listed");
+    let mut builder = DatasetBuilder::new("sharded", Vec::new());
+    builder.add_file(SourceFile { path: home.path().join("sharded.csv"), sha256: ContentHash::of(b"edited") });
+    (0..first.len()).for_each(|row| {
+        builder.push(Record {
+            id: first.id(row).to_owned(),
+            sequence: first.sequence(row).to_vec(),
+            ..Record::default()
+        });
+    });
+    let edited = builder.finish();
+    let again = embed_share(&edited, &model, &last, share("1/2"), &out, Seed(1), &Silent).unwrap();
+    assert_eq!((again.was_done, again.computed), (false, 0), "the file is another one, its barcodes are known");
 }
 
 #[test]

@@ -4,7 +4,8 @@
 
 use barcodescope::data::dataset::{Dataset, Flags};
 use barcodescope::data::import::{
-    Event, ImportError, ImportOptions, ImportReport, LeftOutReason, Repair, Role, inspect, load,
+    Event, ImportError, ImportOptions, ImportReport, LeftOutReason, PartReader, Repair, Role, inspect, load,
+    load_in_parts,
 };
 use barcodescope::data::simulate::{SimulationSettings, simulated_dataset, write_csv};
 use barcodescope::data::taxonomy::Field;
@@ -503,6 +504,74 @@ fn reading_can_be_cancelled_and_tells_how_far_it_is() {
         assert!(matches!(cancel(after), Err(ImportError::Cancelled(_))), "after {after}");
     }
     assert_eq!(cancel(usize::MAX).unwrap().0.len(), 20_000);
+}
+
+/// A table of several megabytes, more than its two threads hold between them, with odd rows here and there.
+fn long_table(rows: usize) -> String {
+    let mut table = "processid,genus,species,seq\n".to_owned();
+    for row in 0..rows {
+        let sequence = format!("{}{}", &BARCODE[row % 7..], BARCODE.repeat(8));
+        match row % 1000 {
+            500 => table += "processid,genus,species,seq\n",
+            600 => table += &format!("id{row},Apis,mellifera\n"),
+            700 => table += &format!("id{row},\"Apis\",\"Apis\nmellifera\",{sequence}\n"),
+            _ => table += &format!("id{row},Genus{},sp{row},{sequence}\n", row % 13),
+        }
+    }
+    table
+}
+
+#[test]
+fn long_tables_keep_their_order_whatever_thread_read_a_row() {
+    let rows = 9_000;
+    let (dataset, report) = read(long_table(rows).as_bytes()).unwrap();
+    let is_row = |row: &usize| row % 1000 != 500;
+    let kept: Vec<usize> = (0..rows).filter(|row| is_row(row) && row % 1000 != 600).collect();
+    assert_eq!(ids(&dataset), kept.iter().map(|row| format!("id{row}")).collect::<Vec<_>>());
+    assert_eq!((report.records_read, report.repaired[&Repair::RepeatedHeader]), (rows - 9, 9));
+    assert_eq!(report.left_out[&LeftOutReason::NoSequence], 9);
+    assert_eq!(dataset.unique_len(), 7);
+    let mut line = 2;
+    for (at, &row) in kept.iter().enumerate() {
+        let before = if at == 0 { 0 } else { kept[at - 1] };
+        line += row - before + usize::from(before % 1000 == 700);
+        assert_eq!(dataset.origin(at).line as usize, line, "row {row}");
+        let expected = if row % 1000 == 700 { "Apis".to_owned() } else { format!("Genus{}", row % 13) };
+        assert_eq!(dataset.label(at, Field::Genus), Some(expected.as_str()));
+        assert!(dataset.sequence(at).starts_with(&BARCODE.as_bytes()[row % 7..]));
+    }
+}
+
+#[test]
+fn long_tables_stop_when_told_to_wherever_they_are() {
+    let (_folder, path) = write("long.csv", long_table(9_000).as_bytes());
+    let cancel =
+        |after| load(std::slice::from_ref(&path), &ImportOptions::default(), &CancelAfter(AtomicUsize::new(after)));
+    for after in [0, 1, 20, 60] {
+        assert!(matches!(cancel(after), Err(ImportError::Cancelled(_))), "after {after}");
+    }
+}
+
+/// Takes parts until it has enough.
+struct Enough(usize);
+
+impl PartReader for Enough {
+    fn part(&mut self, records: &Dataset) -> Result<(), Cancelled> {
+        self.0 = self.0.checked_sub(records.len()).ok_or(Cancelled)?;
+        Ok(())
+    }
+
+    fn end_of_file(&mut self) {}
+}
+
+#[test]
+fn whoever_takes_the_parts_of_a_long_table_can_end_its_reading() {
+    let (_folder, path) = write("long.csv", long_table(9_000).as_bytes());
+    let read = |enough| {
+        load_in_parts(std::slice::from_ref(&path), &ImportOptions::default(), 100, &Silent, &mut Enough(enough))
+    };
+    assert!(matches!(read(150), Err(ImportError::Cancelled(_))));
+    read(9_000).unwrap();
 }
 
 #[test]

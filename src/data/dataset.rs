@@ -9,9 +9,10 @@
 
 use super::taxonomy::{Field, LabelColumn, LabelColumnBuilder};
 use crate::key::{ContentHash, DatasetId};
+use foldhash::fast::RandomState;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::BuildHasher;
 use std::ops::{BitOr, BitOrAssign};
 use std::path::PathBuf;
 
@@ -184,18 +185,18 @@ impl Arena {
 #[derive(Debug, Default)]
 struct ArenaIndex {
     /// The first item with a hash.
-    first: HashMap<u64, u32>,
+    first: HashMap<u64, u32, RandomState>,
     /// From an item to the next one with the same hash: almost always empty.
     next: HashMap<u32, u32>,
+    /// The standard hash takes as long for a barcode as all else together.
+    hashing: RandomState,
 }
 
 impl ArenaIndex {
     /// The index of `item` in `arena`; where it is new, it is pushed and `None` returned.
     fn find_or_push(&mut self, arena: &mut Arena, item: &[u8]) -> Option<u32> {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(item);
         let new = arena.len() as u32;
-        let mut at = match self.first.entry(hasher.finish()) {
+        let mut at = match self.first.entry(self.hashing.hash_one(item)) {
             std::collections::hash_map::Entry::Vacant(free) => {
                 free.insert(new);
                 arena.push(item);
@@ -458,13 +459,11 @@ impl DatasetBuilder {
     /// The finished dataset.
     pub fn finish(self) -> Dataset {
         let labels: Vec<LabelColumn> = self.labels.into_iter().map(LabelColumnBuilder::finish).collect();
-        let mut by_id: Vec<u32> = (0..self.unique_of.len() as u32).collect();
-        by_id.sort_unstable_by(|&a, &b| self.ids.get(a as usize).cmp(self.ids.get(b as usize)));
         let mut dataset = Dataset {
             name: self.name,
             files: self.files,
             ids: self.ids,
-            by_id,
+            by_id: Vec::new(),
             sequences: self.sequences,
             unique_of: self.unique_of,
             first_row: self.first_row,
@@ -476,9 +475,15 @@ impl DatasetBuilder {
             flags: self.flags,
             key: ContentHash([0; 32]),
         };
-        dataset.key = content_hash(&dataset);
+        (dataset.by_id, dataset.key) = rayon::join(|| order_by_id(&dataset.ids), || content_hash(&dataset));
         dataset
     }
+}
+
+fn order_by_id(ids: &Arena) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..ids.len() as u32).collect();
+    order.sort_unstable_by(|&a, &b| ids.get(a as usize).cmp(ids.get(b as usize)));
+    order
 }
 
 /// Hash of what the dataset says, not of where it was read from: the same records in another file have the same key.
@@ -556,9 +561,7 @@ mod tests {
         assert_eq!(index.find_or_push(&mut arena, b"b"), None);
         // As if "c" and "d" had the hash of "a": they are found along the chain, not mistaken for it.
         for item in [b"c", b"d"] {
-            let mut hasher = DefaultHasher::new();
-            hasher.write(item);
-            index.first.insert(hasher.finish(), 0);
+            index.first.insert(index.hashing.hash_one(item.as_slice()), 0);
         }
         assert_eq!(index.find_or_push(&mut arena, b"c"), None);
         assert_eq!(index.find_or_push(&mut arena, b"d"), None);

@@ -1,5 +1,6 @@
 //! Labels of specimens: taxonomic ranks, BIN, split and country, each name stored once.
 
+use foldhash::fast::RandomState;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -186,7 +187,7 @@ impl LabelColumn {
 #[derive(Debug, Clone, Default)]
 pub struct LabelColumnBuilder {
     column: LabelColumn,
-    code_of: HashMap<String, u32>,
+    code_of: HashMap<String, u32, RandomState>,
 }
 
 impl LabelColumnBuilder {

@@ -5,7 +5,7 @@ use super::header::HeaderLabels;
 use super::labels::{Joined, LabelTable};
 use super::names::marker_key;
 use super::report::{Event, ImportReport, LeftOutReason, Repair, ReportEntry};
-use super::row::{Labels, RowValues};
+use super::row::Labels;
 use super::sequence::Normaliser;
 use crate::data::dataset::{DatasetBuilder, Flags, Origin, Row};
 use crate::data::taxonomy::Field;
@@ -53,14 +53,6 @@ impl<'a> Found<'a> {
             repairs: Vec::new(),
             broken: None,
         }
-    }
-
-    /// With what the row of a table says.
-    pub(super) fn with_row(mut self, values: RowValues<'a>) -> Self {
-        self.labels = values.labels;
-        self.coordinates = values.coordinates;
-        self.repairs.extend(values.repairs);
-        self
     }
 
     /// With what a header says.

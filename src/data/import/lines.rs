@@ -6,9 +6,10 @@ use crate::key::ContentHash;
 use crate::progress::{Cancelled, Observer, Progress};
 use encoding_rs::WINDOWS_1252;
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// A line longer than this is no record of anything; the rest of it is skipped, in bytes.
 const LONGEST_LINE: u64 = 16 * 1024 * 1024;
@@ -16,29 +17,30 @@ const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 /// Tells how many bytes of all files were read.
 pub(super) struct Meter<'a> {
     observer: &'a dyn Observer,
-    stage: Cell<&'static str>,
-    before: Cell<u64>,
+    stage: Mutex<&'static str>,
+    before: AtomicU64,
     total: u64,
 }
 
 impl<'a> Meter<'a> {
     /// For `total` bytes in all.
     pub(super) fn new(observer: &'a dyn Observer, total: u64) -> Self {
-        Self { observer, stage: Cell::new("reading"), before: Cell::new(0), total }
+        Self { observer, stage: Mutex::new("reading"), before: AtomicU64::new(0), total }
     }
 
     /// Says what is read next.
     pub(super) fn stage(&self, stage: &'static str) {
-        self.stage.set(stage);
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
     }
 
     fn report(&self, consumed: u64) -> Result<(), Cancelled> {
-        let done = (self.before.get() + consumed).min(self.total);
-        self.observer.progress(Progress { stage: self.stage.get(), done, total: Some(self.total), unit: "bytes" })
+        let done = (self.before.load(Ordering::Relaxed) + consumed).min(self.total);
+        let stage = *self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        self.observer.progress(Progress { stage, done, total: Some(self.total), unit: "bytes" })
     }
 
     fn finish_file(&self, consumed: u64) {
-        self.before.set(self.before.get() + consumed);
+        self.before.fetch_add(consumed, Ordering::Relaxed);
     }
 }
 

@@ -3,7 +3,7 @@
 //! | step | where |
 //! |---|---|
 //! | bytes to lines: compression, encoding, line ends, hash | `source`, `lines` |
-//! | lines to records: FASTA, tables | `fasta`, `table` |
+//! | lines to records: FASTA, tables | `fasta`, `table`, `rows` |
 //! | headers to ids and labels; columns to labels | `header`, `names`, `taxa`; [`ColumnMapping`], `layouts`, `row` |
 //! | tables without sequences, joined on the id | `labels` |
 //! | letters to normalised barcodes | `sequence` |
@@ -24,6 +24,7 @@ mod names;
 mod parts;
 mod report;
 mod row;
+mod rows;
 mod sequence;
 mod source;
 mod table;
@@ -349,7 +350,7 @@ impl Reading<'_> {
             after_each(collector)?;
         }
         note_skipped(file, reader.skipped_lines(), collector);
-        note_damage(file, reader.lines(), collector);
+        note_damage(file, reader.lines().damage(), collector);
         file_report(facts, reader.into_lines(), number, kept)
     }
 
@@ -364,56 +365,6 @@ impl Reading<'_> {
         Ok(survey)
     }
 
-    fn table(
-        &self,
-        file: u32,
-        facts: &Inspection,
-        collector: &mut Collector<'_>,
-        after_each: &mut AfterEach<'_>,
-    ) -> Result<FileReport, ImportError> {
-        self.meter.stage("reading the barcodes");
-        let columns = Columns::new(facts.mapping.as_ref().expect("a table has a mapping"), &facts.columns);
-        let places = self.places(&columns, &facts.columns);
-        let mut table = Table::new(self.open(&facts.path)?)?;
-        let mut fields = Fields::default();
-        let mut sequence = self.normaliser();
-        let (mut number, mut kept) = (0, 0);
-        while let Some(row) = table.next_row(&mut fields)? {
-            if !row.unreadable && table.is_header(&fields) {
-                let entry = ReportEntry { line: row.line, ..file_entry(file, Repair::RepeatedHeader, String::new()) };
-                collector.note(Repair::RepeatedHeader, entry);
-                continue;
-            }
-            number += 1;
-            sequence.clear();
-            sequence.push(columns.sequence(&fields).as_bytes());
-            let (id, prefixed) = columns.id(&fields);
-            let mut found = Found::new(file, row.line, number, &sequence).with_row(columns.read(&fields));
-            found.id = id;
-            found.marker = columns.marker(&fields);
-            let text = columns.text.iter().zip(&places);
-            found.text =
-                text.map(|(&column, &place)| (place, Cow::Borrowed(columns.text_of(&fields, column)))).collect();
-            found.broken = if row.unreadable {
-                Some(LeftOutReason::Unreadable)
-            } else {
-                row.truncated.then_some(LeftOutReason::Truncated)
-            };
-            found.repairs.extend(row.repairs);
-            if prefixed {
-                found.repairs.push((Repair::IdPrefix, None));
-            }
-            if id.is_empty() && columns.id.is_some() {
-                found.repairs.push((Repair::MissingId, None));
-            }
-            kept += usize::from(collector.add(found));
-            after_each(collector)?;
-        }
-        note_skipped(file, table.skipped_lines(), collector);
-        note_damage(file, table.lines(), collector);
-        file_report(facts, table.into_lines(), number, kept)
-    }
-
     fn label_table(
         &self,
         file: u32,
@@ -426,7 +377,7 @@ impl Reading<'_> {
         let mut note = |repair, entry| collector.note(repair, entry);
         let labels = LabelTable::read(file, columns, places, &mut table, &mut note)?;
         note_skipped(file, table.skipped_lines(), collector);
-        note_damage(file, table.lines(), collector);
+        note_damage(file, table.lines().damage(), collector);
         let report = file_report(facts, table.into_lines(), labels.len(), 0)?;
         collector.label_tables.push(labels);
         Ok(report)
@@ -445,8 +396,8 @@ fn note_skipped(file: u32, lines: usize, collector: &mut Collector<'_>) {
     }
 }
 
-fn note_damage(file: u32, lines: &Lines<'_>, collector: &mut Collector<'_>) {
-    if let Some(problem) = lines.damage() {
+fn note_damage(file: u32, damage: Option<&str>, collector: &mut Collector<'_>) {
+    if let Some(problem) = damage {
         collector.note(Repair::DamagedFile, file_entry(file, Repair::DamagedFile, problem.to_owned()));
     }
 }

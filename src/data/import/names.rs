@@ -17,8 +17,13 @@ pub(super) fn text_value(value: &str) -> Option<&str> {
 /// Words that stand for a missing label: those of [`text_value`] and what spreadsheets and programs write.
 pub(super) fn is_missing_label(value: &str) -> bool {
     let value = value.trim();
+    let Some(first) = value.bytes().next() else { return true };
+    // Asked of every cell of every row: most names begin with none of these letters.
+    if !matches!(first, b'n' | b'N' | b'#' | b'-' | b'?' | b'.') {
+        return false;
+    }
     let words = ["none", "not_classified", "no_data", "na", "n/a", "#n/a", "nan", "null", "-", "--", "?", "."];
-    value.is_empty() || words.iter().any(|word| value.eq_ignore_ascii_case(word))
+    words.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
 /// Whether a word looks like a process id of BOLD: letters, digits, a hyphen and two digits, as in `ABCDE123-20`.
@@ -121,7 +126,9 @@ pub(super) fn is_marker(field: &str, bold: bool) -> bool {
 /// Underscores as blanks and one blank between words.
 pub(super) fn with_blanks(value: &str) -> Cow<'_, str> {
     let value = value.trim();
-    if value.contains('_') || value.contains("  ") || value.contains(['\t', '\n', '\r']) {
+    let bytes = value.as_bytes();
+    let odd = |byte: &u8| matches!(byte, b'_' | b'\t' | b'\n' | b'\r');
+    if bytes.iter().any(odd) || bytes.windows(2).any(|pair| pair == b"  ") {
         let words: Vec<&str> = value.split(|letter: char| letter == '_' || letter.is_whitespace()).collect();
         Cow::Owned(words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
     } else {
@@ -132,9 +139,12 @@ pub(super) fn with_blanks(value: &str) -> Cow<'_, str> {
 /// Whether a name is no name but a mark for "not known below this taxon": `Chironomidae_X`, `unclassified.Arthropoda`.
 fn is_placeholder(value: &str) -> bool {
     let marked = value.rsplit_once('_').is_some_and(|(_, end)| !end.is_empty() && end.bytes().all(|byte| byte == b'X'));
-    let lower = value.to_ascii_lowercase();
     let words = ["unclassified", "unresolved", "unassigned", "unidentified", "unknown"];
-    marked || words.iter().any(|word| lower.starts_with(word)) || lower.contains("incertae")
+    let begins = |word: &&str| {
+        value.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let mut pieces = value.as_bytes().windows("incertae".len());
+    marked || words.iter().any(begins) || pieces.any(|piece| piece.eq_ignore_ascii_case(b"incertae"))
 }
 
 /// A word that says that no name follows.

@@ -30,6 +30,33 @@ pub(super) struct Columns {
     pub(super) text: Vec<usize>,
 }
 
+/// Labels that are handed from one thread to another, in one allocation that is used again.
+#[derive(Debug, Default)]
+pub(super) struct KeptLabels {
+    text: String,
+    places: [Option<(u32, u32)>; Field::ALL.len()],
+}
+
+impl KeptLabels {
+    /// Puts these labels in the place of those before.
+    pub(super) fn keep(&mut self, labels: &Labels<'_>) {
+        self.text.clear();
+        for (place, label) in self.places.iter_mut().zip(labels) {
+            *place = label.as_deref().map(|label| {
+                let start = self.text.len();
+                self.text.push_str(label);
+                let at = |byte| u32::try_from(byte).expect("rows are bounded in length");
+                (at(start), at(self.text.len()))
+            });
+        }
+    }
+
+    /// The labels.
+    pub(super) fn labels(&self) -> Labels<'_> {
+        self.places.map(|place| place.map(|(start, end)| Cow::Borrowed(&self.text[start as usize..end as usize])))
+    }
+}
+
 /// A row, read.
 #[derive(Debug)]
 pub(super) struct RowValues<'a> {

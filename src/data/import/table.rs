@@ -19,18 +19,25 @@ const LONGEST_QUOTE: usize = 100;
 pub(super) struct Fields {
     text: String,
     ends: Vec<u32>,
+    /// Bytes between the end of a field and the start of the next: a row that needs no change keeps its delimiters.
+    gap: u32,
 }
 
 impl Fields {
     /// Field `index`; empty where the row has no such field.
     pub(super) fn get(&self, index: usize) -> &str {
         let Some(&end) = self.ends.get(index) else { return "" };
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        let start = if index == 0 { 0 } else { self.ends[index - 1] + self.gap };
         &self.text[start as usize..end as usize]
     }
 
     pub(super) fn len(&self) -> usize {
         self.ends.len()
+    }
+
+    /// Bytes of all fields together.
+    pub(super) fn letters(&self) -> usize {
+        self.text.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
@@ -40,6 +47,17 @@ impl Fields {
     fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
+        self.gap = 0;
+    }
+
+    /// Takes a row without quotation marks as it stands.
+    fn take(&mut self, row: &str, delimiter: u8) {
+        self.clear();
+        self.gap = 1;
+        self.text.push_str(row);
+        let end = |at| u32::try_from(at).expect("rows are bounded in length");
+        self.ends.extend(memchr::memchr_iter(delimiter, row.as_bytes()).map(end));
+        self.ends.push(end(row.len()));
     }
 
     fn end_field(&mut self) {
@@ -81,6 +99,10 @@ impl Dialect {
 
     /// Splits a line; answers whether every quotation mark that opens a field is closed.
     fn split(self, line: &str, out: &mut Fields) -> bool {
+        if memchr::memchr(b'"', line.as_bytes()).is_none() {
+            out.take(line, self.delimiter);
+            return true;
+        }
         out.clear();
         if self.delimiter == b'\t' { self.split_literally(line, out) } else { self.split_quoted(line, out) }
     }
@@ -268,17 +290,20 @@ impl<'m> Table<'m> {
     /// # Errors
     /// If the file cannot be read, or the watcher cancels.
     pub(super) fn next_row(&mut self, fields: &mut Fields) -> Result<Option<RowFacts>, ImportError> {
-        while let Some(held) = self.take_line()? {
-            let mut facts = RowFacts { line: held.line.number, ..RowFacts::default() };
-            if held.line.cut {
+        while let Some((line, latin1, held)) = self.split_line(fields)? {
+            let mut facts = RowFacts { line: line.number, ..RowFacts::default() };
+            if line.cut {
                 fields.clear();
                 facts.unreadable = true;
                 return Ok(Some(facts));
             }
-            if held.latin1 {
+            if latin1 {
                 facts.repairs.push((Repair::Latin1, None));
             }
-            let ended = self.split_row(&held, fields, &mut facts)?;
+            let ended = match held {
+                None => line.ended,
+                Some(held) => self.split_over_lines(&held, fields, &mut facts)?,
+            };
             strip_carriage_returns(fields, &mut facts);
             if fields.iter().all(|field| field.trim().is_empty()) {
                 continue;
@@ -289,11 +314,25 @@ impl<'m> Table<'m> {
         Ok(None)
     }
 
-    /// Splits a row, with the lines that a quoted field goes on for; answers whether the last of them has an end.
-    fn split_row(&mut self, held: &Held, fields: &mut Fields, facts: &mut RowFacts) -> Result<bool, ImportError> {
-        if self.dialect.split(&held.text, fields) {
-            return Ok(held.line.ended);
+    /// Splits the next line, and answers it, whether it is Latin-1, and its text where a quotation mark in it is not closed.
+    fn split_line(&mut self, fields: &mut Fields) -> Result<Option<(Line, bool, Option<Held>)>, ImportError> {
+        if let Some(held) = self.held.pop_front() {
+            let split = self.dialect.split(&held.text, fields);
+            return Ok(Some((held.line, held.latin1, (!split).then_some(held))));
         }
+        let Some(line) = self.lines.advance()? else { return Ok(None) };
+        let (text, latin1) = self.lines.line_text();
+        let split = self.dialect.split(&text, fields);
+        Ok(Some((line, latin1, (!split).then(|| Held { line, text: text.into_owned(), latin1 }))))
+    }
+
+    /// Splits a row of which a quoted field goes on for more lines; answers whether the last of them has an end.
+    fn split_over_lines(
+        &mut self,
+        held: &Held,
+        fields: &mut Fields,
+        facts: &mut RowFacts,
+    ) -> Result<bool, ImportError> {
         let mut joined = held.text.clone();
         let mut ahead: Vec<Held> = Vec::new();
         while ahead.len() < LONGEST_QUOTE {

@@ -111,7 +111,7 @@ fn save_indices(arguments: &Arguments, index: &Array2<u32>) {
 fn map(arguments: &Arguments) -> f64 {
     let vectors = arguments.vectors(0);
     let settings = UmapSettings { metric: Metric::Cosine, seed: Seed(arguments.seed), ..UmapSettings::default() };
-    let (places, seconds) = timed(|| umap(vectors.view(), &settings, &Silent).unwrap());
+    let (places, seconds) = timed(|| umap(&vectors, &settings, &Silent).unwrap());
     if let Some(out) = &arguments.out {
         write_npy(out, &places).unwrap();
     }

@@ -4,11 +4,12 @@
 
 use super::apart::run_apart;
 use super::eigen::{fix_signs, symmetric_eigen};
+use super::knn::VectorSource;
 use crate::progress::{Cancelled, Observer, Progress};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, Axis, s};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -36,7 +37,7 @@ impl From<Cancelled> for CentredError {
 
 /// Vectors `[N,D]` less a mean `[D]`, made as they are needed.
 pub(crate) struct Centred<'a> {
-    pub(crate) vectors: ArrayView2<'a, f32>,
+    pub(crate) vectors: &'a dyn VectorSource,
     pub(crate) mean: &'a Array1<f64>,
 }
 
@@ -49,20 +50,21 @@ pub(crate) struct Components {
 }
 
 /// The mean `[D]` of vectors `[N,D]`.
-pub(crate) fn mean_of(vectors: ArrayView2<'_, f32>, observer: &dyn Observer) -> Result<Array1<f64>, CentredError> {
+pub(crate) fn mean_of(vectors: &dyn VectorSource, observer: &dyn Observer) -> Result<Array1<f64>, CentredError> {
     const BLOCK_ROWS: usize = 1024;
-    let (rows, dim) = vectors.dim();
+    let (rows, dim) = (vectors.len(), vectors.dim());
     let starts: Vec<usize> = (0..rows).step_by(BLOCK_ROWS).collect();
     let sums: Vec<Result<Array1<f64>, CentredError>> = starts
         .into_par_iter()
         .map(|start| {
             observer.progress(Progress::new("averaging the vectors", start, rows, "barcodes"))?;
+            let block = block_of(vectors, start..(start + BLOCK_ROWS).min(rows));
             let mut sum = Array1::zeros(dim);
-            for row in start..(start + BLOCK_ROWS).min(rows) {
-                if let Some(column) = vectors.row(row).iter().position(|value| !value.is_finite()) {
+            for (row, vector) in (start..).zip(block.rows()) {
+                if let Some(column) = vector.iter().position(|value| !value.is_finite()) {
                     return Err(CentredError::NotFinite { row, column });
                 }
-                sum.zip_mut_with(&vectors.row(row), |sum, &value| *sum += f64::from(value));
+                sum.zip_mut_with(&vector, |sum, &value| *sum += f64::from(value));
             }
             Ok(sum)
         })
@@ -74,28 +76,33 @@ pub(crate) fn mean_of(vectors: ArrayView2<'_, f32>, observer: &dyn Observer) -> 
     Ok(mean / rows.max(1) as f64)
 }
 
+/// Some vectors, `[rows,D]`.
+fn block_of(vectors: &dyn VectorSource, rows: Range<usize>) -> Array2<f32> {
+    let mut block = Array2::zeros((rows.len(), vectors.dim()));
+    vectors.fill(rows, block.as_slice_mut().expect("made in standard order"));
+    block
+}
+
 impl Centred<'_> {
     /// Whether any vector differs from another. Asked of the values themselves: the mean of equal values is off by a rounding
     /// error, which would pass for variance.
     pub(crate) fn varies(&self) -> bool {
-        self.vectors.rows().into_iter().any(|row| row != self.vectors.row(0))
+        const BLOCK_ROWS: usize = 64;
+        let rows = self.vectors.len();
+        let first = block_of(self.vectors, 0..rows.min(1));
+        (0..rows).step_by(BLOCK_ROWS).any(|start| {
+            let block = block_of(self.vectors, start..(start + BLOCK_ROWS).min(rows));
+            block.rows().into_iter().any(|row| row != first.row(0))
+        })
     }
 
     /// Writes `rows` as `[rows, D]`.
     pub(crate) fn fill_rows(&self, rows: Range<usize>, out: &mut [f64]) {
-        for (out, row) in out.chunks_exact_mut(self.mean.len().max(1)).zip(rows) {
-            let values = self.vectors.row(row);
+        let block = block_of(self.vectors, rows);
+        for (out, values) in out.chunks_exact_mut(self.mean.len().max(1)).zip(block.rows()) {
             out.iter_mut()
                 .zip(values.iter().zip(self.mean))
                 .for_each(|(out, (&value, mean))| *out = f64::from(value) - mean);
-        }
-    }
-
-    /// Writes the dimensions `columns` of all vectors as `[columns, N]`.
-    fn fill_columns(&self, columns: Range<usize>, out: &mut [f64]) {
-        for (out, column) in out.chunks_exact_mut(self.vectors.nrows().max(1)).zip(columns) {
-            let values = self.vectors.slice(s![.., column]);
-            out.iter_mut().zip(values).for_each(|(out, &value)| *out = f64::from(value) - self.mean[column]);
         }
     }
 
@@ -110,7 +117,7 @@ impl Centred<'_> {
         observer: &dyn Observer,
     ) -> Result<Array2<f32>, Cancelled> {
         const BLOCK_ROWS: usize = 256;
-        let (rows, dim) = self.vectors.dim();
+        let rows = self.vectors.len();
         let width = directions.nrows();
         let directions = directions.as_standard_layout();
         let flat = directions.as_slice().expect("in standard layout");
@@ -119,21 +126,27 @@ impl Centred<'_> {
         numbers.par_chunks_mut((BLOCK_ROWS * width).max(1)).enumerate().try_for_each(|(block, out)| {
             let start = block * BLOCK_ROWS;
             observer.progress(Progress::new(stage, start, rows, "barcodes"))?;
-            let count = out.len() / width;
-            let (mut centred, mut product) = (vec![0.0; count * dim], vec![0.0; count * width]);
-            self.fill_rows(start..start + count, &mut centred);
-            matmul(
-                MatMut::from_row_major_slice_mut(&mut product, count, width),
-                Accum::Replace,
-                MatRef::from_row_major_slice(&centred, count, dim),
-                MatRef::from_row_major_slice(flat, width, dim).transpose(),
-                1.0,
-                Par::Seq,
-            );
-            out.iter_mut().zip(product).for_each(|(out, value)| *out = value as f32);
+            self.project_rows(start..start + out.len() / width, flat, out);
             Ok(())
         })?;
         Ok(projected)
+    }
+
+    /// Writes `rows` in the space of `directions` `[K,D]`, row after row: `[rows,K]`.
+    pub(crate) fn project_rows(&self, rows: Range<usize>, directions: &[f64], out: &mut [f32]) {
+        let (dim, count) = (self.vectors.dim(), rows.len());
+        let width = directions.len() / dim.max(1);
+        let (mut centred, mut product) = (vec![0.0; count * dim], vec![0.0; count * width]);
+        self.fill_rows(rows, &mut centred);
+        matmul(
+            MatMut::from_row_major_slice_mut(&mut product, count, width),
+            Accum::Replace,
+            MatRef::from_row_major_slice(&centred, count, dim),
+            MatRef::from_row_major_slice(directions, width, dim).transpose(),
+            1.0,
+            Par::Seq,
+        );
+        out.iter_mut().zip(product).for_each(|(out, value)| *out = value as f32);
     }
 
     /// The at most `limit` directions of largest variance, exactly, down to `least_share` of the largest variance; none where
@@ -144,7 +157,7 @@ impl Centred<'_> {
         least_share: f64,
         observer: &dyn Observer,
     ) -> Result<Components, CentredError> {
-        let (rows, dim) = self.vectors.dim();
+        let (rows, dim) = (self.vectors.len(), self.vectors.dim());
         if !self.varies() {
             return Ok(Components { variance: Array1::zeros(0), directions: Array2::zeros((0, dim)) });
         }
@@ -158,17 +171,20 @@ impl Centred<'_> {
 
     /// Through the products between dimensions, `[D,D]`.
     fn by_dimensions(&self, kept: Kept, observer: &dyn Observer) -> Result<(Array1<f64>, Array2<f64>), CentredError> {
-        let (rows, dim) = self.vectors.dim();
+        let (rows, dim) = (self.vectors.len(), self.vectors.dim());
         let fill = |range: Range<usize>, out: &mut [f64]| self.fill_rows(range, out);
         kept.leading(products_of_columns(rows, dim, &fill, observer)?, observer)
     }
 
     /// Through the products between vectors, `[N,N]`, which have the same eigenvalues.
     fn by_vectors(&self, kept: Kept, observer: &dyn Observer) -> Result<(Array1<f64>, Array2<f64>), CentredError> {
-        let (rows, dim) = self.vectors.dim();
-        let fill = |range: Range<usize>, out: &mut [f64]| self.fill_columns(range, out);
+        let (rows, dim) = (self.vectors.len(), self.vectors.dim());
+        // They are fewer than dimensions, so that all of them have room.
+        let centred = block_of(self.vectors, 0..rows).mapv(f64::from) - self.mean;
+        let fill = |range: Range<usize>, out: &mut [f64]| {
+            out.iter_mut().zip(centred.slice(s![.., range]).t()).for_each(|(out, &value)| *out = value);
+        };
         let (scatter, weights) = kept.leading(products_of_columns(dim, rows, &fill, observer)?, observer)?;
-        let centred = self.vectors.mapv(f64::from) - self.mean;
         let mut directions = Array2::zeros((scatter.len(), dim));
         let parts: Vec<_> =
             directions.axis_chunks_iter_mut(Axis(0), 16).zip(weights.axis_chunks_iter(Axis(0), 16)).collect();
@@ -284,8 +300,8 @@ mod tests {
     #[test]
     fn few_vectors_and_many_dimensions_give_the_same_components_by_either_route() {
         let vectors = random(60, 50);
-        let mean = mean_of(vectors.view(), &Silent).unwrap();
-        let centred = Centred { vectors: vectors.view(), mean: &mean };
+        let mean = mean_of(&vectors, &Silent).unwrap();
+        let centred = Centred { vectors: &vectors, mean: &mean };
         let kept = Kept { limit: 20, least_share: 1e-6 };
         let (scatter, mut directions) = centred.by_dimensions(kept, &Silent).unwrap();
         let (other_scatter, mut other_directions) = centred.by_vectors(kept, &Silent).unwrap();
@@ -301,14 +317,14 @@ mod tests {
         let mut vectors = random(2000, 4);
         vectors[[1500, 2]] = f32::NAN;
         vectors[[1700, 0]] = f32::INFINITY;
-        assert_eq!(mean_of(vectors.view(), &Silent), Err(CentredError::NotFinite { row: 1500, column: 2 }));
+        assert_eq!(mean_of(&vectors, &Silent), Err(CentredError::NotFinite { row: 1500, column: 2 }));
     }
 
     #[test]
     fn equal_vectors_do_not_vary_though_their_mean_is_rounded() {
         let vectors = Array2::from_elem((7, 3), 0.1f32);
-        let mean = mean_of(vectors.view(), &Silent).unwrap();
-        let components = Centred { vectors: vectors.view(), mean: &mean }.components(3, 0.0, &Silent).unwrap();
+        let mean = mean_of(&vectors, &Silent).unwrap();
+        let components = Centred { vectors: &vectors, mean: &mean }.components(3, 0.0, &Silent).unwrap();
         assert_eq!((components.variance.len(), components.directions.dim()), (0, (0, 3)));
     }
 }

@@ -12,8 +12,9 @@ use crate::progress::{Cancelled, Observer, Progress};
 use crate::seed::Seed;
 use linfa::Dataset;
 use linfa::traits::Fit;
-use ndarray::{Array1, Array2, ArrayView2, Axis, Slice, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rand::Rng;
+use std::ops::Range;
 
 /// Why there are no principal components.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -104,8 +105,8 @@ pub fn pca(vectors: ArrayView2<'_, f32>, components: usize, observer: &dyn Obser
     if rows == 0 || columns == 0 || components == 0 {
         return Err(PcaError::Empty { rows, columns, components });
     }
-    let mean = mean_of(vectors.reborrow(), observer)?;
-    let centred = Centred { vectors: vectors.reborrow(), mean: &mean };
+    let mean = mean_of(&vectors, observer)?;
+    let centred = Centred { vectors: &vectors, mean: &mean };
     observer.progress(Progress::new(STAGE, 0, rows, UNIT))?;
     let total_variance = centred.total_variance(observer)?;
     let wanted = components.min(columns).min(rows - 1);
@@ -149,7 +150,13 @@ impl Eigen {
 
 impl Centred<'_> {
     fn rows(&self) -> usize {
-        self.vectors.nrows()
+        self.vectors.len()
+    }
+
+    fn block(&self, rows: Range<usize>) -> Array2<f64> {
+        let mut block = Array2::zeros((rows.len(), self.vectors.dim()));
+        self.fill_rows(rows, block.as_slice_mut().expect("made in standard order"));
+        block
     }
 
     /// Calls `work` with every block of centred rows, in order.
@@ -161,8 +168,7 @@ impl Centred<'_> {
         for start in (0..self.rows()).step_by(ROWS) {
             observer.progress(Progress::new(STAGE, start, self.rows(), UNIT))?;
             let end = (start + ROWS).min(self.rows());
-            let block = self.vectors.slice_axis(Axis(0), Slice::from(start..end)).mapv(f64::from) - self.mean;
-            work(start, &block)?;
+            work(start, &self.block(start..end))?;
         }
         Ok(())
     }
@@ -194,14 +200,14 @@ impl Centred<'_> {
 
 /// What LOBPCG finds, if it can be shown to be right.
 fn by_linfa(centred: &Centred<'_>, wanted: usize, observer: &dyn Observer) -> Result<Option<Eigen>, PcaError> {
-    let (rows, columns) = centred.vectors.dim();
+    let (rows, columns) = (centred.rows(), centred.vectors.dim());
     // Its known weak ground, not worth the attempt: few rows, many components, or a good part of all directions.
     if wanted > LINFA_COMPONENTS || wanted * 5 > rows.min(columns) || rows * columns > LINFA_NUMBERS {
         return Ok(None);
     }
     // Scaled by one number, so that its absolute tolerance means the same for every input.
     let total = centred.total_variance(observer)?.sqrt();
-    let records = (centred.vectors.mapv(f64::from) - centred.mean) / total;
+    let records = centred.block(0..rows) / total;
     let at = Progress { stage: STAGE, done: 0, total: None, unit: UNIT };
     let fitted = run_apart(at, observer, move || {
         linfa_reduction::Pca::params(wanted).fit(&Dataset::from(records)).map(|model| model.components().to_owned())
@@ -303,8 +309,8 @@ mod tests {
 
     /// Components, orthonormality and variances against the plain definition.
     fn assert_solves(vectors: &Array2<f32>, found: &Pca) {
-        let mean = mean_of(vectors.view(), &Silent).unwrap();
-        let centred = Centred { vectors: vectors.view(), mean: &mean };
+        let mean = mean_of(vectors, &Silent).unwrap();
+        let centred = Centred { vectors, mean: &mean };
         let k = found.components.nrows();
         let overlap = found.components.dot(&found.components.t()) - Array2::<f64>::eye(k);
         assert!(overlap.iter().all(|value| value.abs() < 1e-7), "not orthonormal: {overlap}");
@@ -335,8 +341,8 @@ mod tests {
     #[test]
     fn linfa_and_the_exact_eigenproblem_agree_where_both_may_answer() {
         let x = gaussian(400, 30, |column| 1.0 + 10.0 / (1 + column) as f64);
-        let mean = mean_of(x.view(), &Silent).unwrap();
-        let centred = Centred { vectors: x.view(), mean: &mean };
+        let mean = mean_of(&x, &Silent).unwrap();
+        let centred = Centred { vectors: &x, mean: &mean };
         let fast = by_linfa(&centred, 3, &Silent).unwrap().expect("easy for LOBPCG");
         let slow = exact(&centred, 3, &Silent).unwrap();
         for i in 0..3 {
@@ -348,8 +354,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_not_believed() {
         let x = gaussian(200, 12, |column| (12 - column) as f64);
-        let mean = mean_of(x.view(), &Silent).unwrap();
-        let centred = Centred { vectors: x.view(), mean: &mean };
+        let mean = mean_of(&x, &Silent).unwrap();
+        let centred = Centred { vectors: &x, mean: &mean };
         let right = exact(&centred, 4, &Silent).unwrap().vectors;
         let verdict =
             |directions: Array2<f64>, wanted| checked(&centred, &directions, wanted, &Silent).unwrap().is_some();

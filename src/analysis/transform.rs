@@ -6,9 +6,12 @@
 //! of vectors, the references, and applied to any.
 
 use super::centred::{Centred, CentredError, mean_of};
+use super::knn::VectorSource;
 use crate::data::reading::TransformKind;
-use crate::progress::{Cancelled, Observer};
-use ndarray::{Array1, Array2, ArrayView2, CowArray, Ix2};
+use crate::progress::{Cancelled, Observer, Progress};
+use ndarray::{Array1, Array2};
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// Components with less than this share of the largest variance are rounding noise or constant columns, and are left out.
 ///
@@ -116,10 +119,10 @@ impl Transform {
     /// stop while the eigenvalues are being found is answered at once; that computation ends unheard in its own thread.
     pub fn fit(
         kind: TransformKind,
-        vectors: ArrayView2<'_, f32>,
+        vectors: &dyn VectorSource,
         observer: &dyn Observer,
     ) -> Result<Self, TransformError> {
-        let (found, dim) = vectors.dim();
+        let (found, dim) = (vectors.len(), vectors.dim());
         let needed = match kind {
             TransformKind::None => 0,
             TransformKind::Centre => 1,
@@ -133,8 +136,8 @@ impl Transform {
             TransformKind::None => Steps::Nothing,
             TransformKind::Centre => Steps::Centre(mean_of(vectors, observer)?),
             TransformKind::Whiten(limit) => {
-                let mean = mean_of(vectors.reborrow(), observer)?;
-                let centred = Centred { vectors: vectors.reborrow(), mean: &mean };
+                let mean = mean_of(vectors, observer)?;
+                let centred = Centred { vectors, mean: &mean };
                 let mut components = centred.components(limit.unwrap_or(usize::MAX), LEAST_VARIANCE_SHARE, observer)?;
                 if components.variance.is_empty() {
                     return Err(TransformError::Constant { transform: kind, found });
@@ -143,7 +146,7 @@ impl Transform {
                 {
                     direction /= variance.sqrt();
                 }
-                Steps::Whiten(mean, components.directions)
+                Steps::Whiten(mean, components.directions.as_standard_layout().into_owned())
             }
         };
         Ok(Self { kind, fitted_on: found, dim, steps })
@@ -153,29 +156,19 @@ impl Transform {
     ///
     /// # Errors
     /// [`TransformError::Dimensions`] if the vectors are not of the fitted `D`, or [`TransformError::Cancelled`].
-    pub fn apply<'a>(
-        &self,
-        vectors: ArrayView2<'a, f32>,
-        observer: &dyn Observer,
-    ) -> Result<CowArray<'a, f32, Ix2>, TransformError> {
-        let given = vectors.ncols();
-        if given != self.dim {
-            return Err(TransformError::Dimensions { fitted: self.dim, given });
-        }
-        Ok(match &self.steps {
-            Steps::Nothing => vectors.into(),
-            Steps::Centre(mean) => {
-                let mut centred = vectors.to_owned();
-                for mut row in centred.rows_mut() {
-                    row.zip_mut_with(mean, |value, mean| *value = (f64::from(*value) - mean) as f32);
-                }
-                centred.into()
-            }
-            Steps::Whiten(mean, components) => {
-                let centred = Centred { vectors: vectors.reborrow(), mean };
-                centred.project(components, "transforming the embeddings", observer)?.into()
-            }
-        })
+    pub fn apply(&self, vectors: &dyn VectorSource, observer: &dyn Observer) -> Result<Array2<f32>, TransformError> {
+        const BLOCK_ROWS: usize = 256;
+        let transformed = Transformed::new(self, vectors)?;
+        let (rows, width) = (transformed.len(), transformed.dim());
+        let mut out = Array2::zeros((rows, width));
+        let numbers = out.as_slice_mut().expect("made in standard order");
+        numbers.par_chunks_mut((BLOCK_ROWS * width).max(1)).enumerate().try_for_each(|(block, out)| {
+            let start = block * BLOCK_ROWS;
+            observer.progress(Progress::new("transforming the embeddings", start, rows, "barcodes"))?;
+            transformed.fill(start..start + out.len() / width, out);
+            Ok::<(), Cancelled>(())
+        })?;
+        Ok(out)
     }
 
     /// What was asked for.
@@ -209,6 +202,52 @@ impl Transform {
     }
 }
 
+/// Vectors `[N,D]` under a transform, `[N,K]`, computed whenever they are asked for: very many need no room.
+pub struct Transformed<'a> {
+    transform: &'a Transform,
+    vectors: &'a dyn VectorSource,
+}
+
+impl<'a> Transformed<'a> {
+    /// The vectors under the transform.
+    ///
+    /// # Errors
+    /// [`TransformError::Dimensions`] if the vectors are not of the fitted `D`.
+    pub fn new(transform: &'a Transform, vectors: &'a dyn VectorSource) -> Result<Self, TransformError> {
+        let (fitted, given) = (transform.dim, vectors.dim());
+        if fitted != given {
+            return Err(TransformError::Dimensions { fitted, given });
+        }
+        Ok(Self { transform, vectors })
+    }
+}
+
+impl VectorSource for Transformed<'_> {
+    fn len(&self) -> usize {
+        self.vectors.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.transform.output_dim()
+    }
+
+    fn fill(&self, rows: Range<usize>, out: &mut [f32]) {
+        match &self.transform.steps {
+            Steps::Nothing => self.vectors.fill(rows, out),
+            Steps::Centre(mean) => {
+                self.vectors.fill(rows, out);
+                for row in out.chunks_exact_mut(mean.len().max(1)) {
+                    row.iter_mut().zip(mean).for_each(|(value, mean)| *value = (f64::from(*value) - mean) as f32);
+                }
+            }
+            Steps::Whiten(mean, components) => {
+                let directions = components.as_slice().expect("made in standard order");
+                Centred { vectors: self.vectors, mean }.project_rows(rows, directions, out);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,11 +265,11 @@ mod tests {
     }
 
     fn fitted(kind: TransformKind, vectors: &Array2<f32>) -> Transform {
-        Transform::fit(kind, vectors.view(), &Silent).unwrap()
+        Transform::fit(kind, vectors, &Silent).unwrap()
     }
 
     fn applied(kind: TransformKind, vectors: &Array2<f32>) -> Array2<f32> {
-        fitted(kind, vectors).apply(vectors.view(), &Silent).unwrap().into_owned()
+        fitted(kind, vectors).apply(vectors, &Silent).unwrap()
     }
 
     fn assert_near(a: &Array2<f32>, b: &Array2<f32>, within: f32) {
@@ -294,19 +333,17 @@ mod tests {
     #[test]
     fn centring_takes_off_the_mean_of_the_fitted_vectors() {
         let transform = fitted(TransformKind::Centre, &array![[1.0, 4.0], [3.0, 8.0]]);
-        let centred = transform.apply(array![[2.0, 6.0], [0.0, 7.0]].view(), &Silent).unwrap().into_owned();
+        let centred = transform.apply(&array![[2.0f32, 6.0], [0.0, 7.0]], &Silent).unwrap();
         assert_eq!(centred, array![[0.0, 0.0], [-2.0, 1.0]]);
         let single = fitted(TransformKind::Centre, &array![[5.0, -1.0]]);
-        assert_eq!(single.apply(array![[5.0, -1.0]].view(), &Silent).unwrap().into_owned(), array![[0.0, 0.0]]);
+        assert_eq!(single.apply(&array![[5.0f32, -1.0]], &Silent).unwrap(), array![[0.0, 0.0]]);
     }
 
     #[test]
-    fn no_transform_changes_nothing_and_copies_nothing() {
+    fn no_transform_changes_nothing() {
         let vectors = random(3, 4, "none");
         let transform = fitted(TransformKind::None, &vectors);
-        let same = transform.apply(vectors.view(), &Silent).unwrap();
-        assert!(same.is_view());
-        assert_eq!(same, vectors);
+        assert_eq!(transform.apply(&vectors, &Silent).unwrap(), vectors);
     }
 
     #[test]
@@ -327,7 +364,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_fitted_is_said() {
-        let fit = |kind, vectors: &Array2<f32>| Transform::fit(kind, vectors.view(), &Silent).unwrap_err();
+        let fit = |kind, vectors: &Array2<f32>| Transform::fit(kind, vectors, &Silent).unwrap_err();
         let whiten = TransformKind::Whiten(Some(2));
         let too_few = |transform, needed, found| TransformError::TooFew { transform, needed, found };
         assert_eq!(fit(whiten, &random(1, 3, "one")), too_few(whiten, 2, 1));
@@ -339,7 +376,7 @@ mod tests {
         let mut broken = random(5, 3, "broken");
         broken[[4, 1]] = f32::NAN;
         assert_eq!(fit(whiten, &broken), TransformError::NotFinite { row: 4 });
-        let other = fitted(whiten, &random(5, 3, "five")).apply(random(2, 4, "four").view(), &Silent).unwrap_err();
+        let other = fitted(whiten, &random(5, 3, "five")).apply(&random(2, 4, "four"), &Silent).unwrap_err();
         assert_eq!(other, TransformError::Dimensions { fitted: 3, given: 4 });
     }
 
@@ -347,10 +384,10 @@ mod tests {
     fn stops_when_told_to_at_any_stage() {
         let vectors = random(50, 10, "stop");
         for stage in ["averaging", "measuring"] {
-            let stopped = Transform::fit(TransformKind::Whiten(None), vectors.view(), &StopAt(stage));
+            let stopped = Transform::fit(TransformKind::Whiten(None), &vectors, &StopAt(stage));
             assert_eq!(stopped.unwrap_err(), TransformError::Cancelled(Cancelled));
         }
         let transform = fitted(TransformKind::Whiten(None), &vectors);
-        assert!(transform.apply(vectors.view(), &StopAt("transforming")).is_err());
+        assert!(transform.apply(&vectors, &StopAt("transforming")).is_err());
     }
 }

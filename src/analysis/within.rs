@@ -42,7 +42,7 @@ impl WithinGroups {
         if let Some(at) = vectors.rows().into_iter().position(|row| !row.iter().all(|value| value.is_finite())) {
             return Err(CentredError::NotFinite { row: at, column: 0 }.into());
         }
-        let centred = Centred { vectors: differences.view(), mean: &zero };
+        let centred = Centred { vectors: &differences, mean: &zero };
         let components = centred.components(usize::MAX, 0.0, observer)?;
         if components.variance.is_empty() {
             return Err(TransformError::NoGroups { found: vectors.nrows() });
@@ -68,7 +68,7 @@ impl WithinGroups {
             return Err(TransformError::Dimensions { fitted, given });
         }
         let zero = Array1::zeros(given);
-        let centred = Centred { vectors: vectors.reborrow(), mean: &zero };
+        let centred = Centred { vectors: &vectors, mean: &zero };
         Ok(centred.project(&self.matrix, "applying the head", observer)?)
     }
 

@@ -68,6 +68,9 @@ pub struct Common {
     /// Whose hidden states make the embedding: last or all [default: as the model's settings say]
     #[arg(long, global = true)]
     pub layers: Option<Layers>,
+    /// Megabytes that embeddings may take before they are kept in 16 bits instead of 32 [default: 2048]
+    #[arg(long, global = true, value_name = "MB")]
+    pub memory: Option<u32>,
     /// Transform of the vectors: none, centre, whiten or whiten:K [default: as the model's settings say]
     #[arg(long, global = true)]
     pub transform: Option<TransformKind>,

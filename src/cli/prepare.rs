@@ -11,6 +11,7 @@ use crate::model::{DeviceChoice, Model, OpenOptions, find_models};
 use crate::pipeline::cache::Cache;
 use crate::pipeline::embed::{EmbedSettings, Embedded, embed};
 use crate::pipeline::shards::folders_in;
+use crate::pipeline::stored::MemoryBudget;
 use crate::seed::Seed;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +48,11 @@ impl Common {
     }
 
     pub(super) fn embed_settings(&self) -> EmbedSettings {
-        EmbedSettings { register: self.register.map(|switch| switch == Switch::On), layers: self.layers }
+        EmbedSettings {
+            register: self.register.map(|switch| switch == Switch::On),
+            layers: self.layers,
+            memory: self.memory.map(|megabytes| MemoryBudget { megabytes }),
+        }
     }
 
     /// The model that was asked for, else the bundled one.

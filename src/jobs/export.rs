@@ -120,7 +120,7 @@ impl Export {
             }
             Self::Selected(chosen) => chosen.write(path),
             Self::Embeddings(dataset, embedded, provenance) => {
-                write_embeddings(path, dataset, embedded.vectors.view(), provenance, observer)
+                write_embeddings(path, dataset, embedded.vectors.whole().view(), provenance, observer)
             }
             Self::Text(text) => write_text(path, text),
             Self::Lab(result) => result.write(path),

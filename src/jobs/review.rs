@@ -16,11 +16,11 @@ use crate::pipeline::review::{Curated, Standing, standing};
 use crate::pipeline::scope::{
     Decision, EXTENSION, Entry, KeptResult, ResultName, ScopeFile, SourceState, redoable, undoable,
 };
+use crate::pipeline::stored::StoredVectors;
 use crate::pipeline::tree::{SpecimenTree, specimen_tree};
 use crate::pipeline::{Provenance, Side};
 use crate::progress::{Observer, Progress};
 use crate::seed::Seed;
-use ndarray::Array2;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -223,7 +223,7 @@ pub(super) fn measure(task: &StandingTask) -> [Standing; 2] {
 
 pub(super) fn put_together(
     task: &DossierTask,
-    vectors: &Array2<f32>,
+    vectors: &StoredVectors,
     shortlist: &KmerShortlist,
     observer: &dyn Observer,
 ) -> Result<Dossier, WorkError> {
@@ -234,7 +234,7 @@ pub(super) fn put_together(
     Ok(dossier(&input, provenance, observer)?)
 }
 
-pub(super) fn measure_gap(task: &GapTask, vectors: &Array2<f32>, observer: &dyn Observer) -> Result<Gap, WorkError> {
+pub(super) fn measure_gap(task: &GapTask, vectors: &StoredVectors, observer: &dyn Observer) -> Result<Gap, WorkError> {
     let curated = Curated::new(&task.dataset, &task.entries);
     let provenance = task.embedded.describe(Provenance::new(task.seed, &[&task.dataset]));
     Ok(gap(&curated, &task.frames, Some(vectors), task.distance, provenance, observer)?)

@@ -24,6 +24,7 @@ use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSettings, Projection};
 use crate::pipeline::recommend::{RecommendSettings, Recommendation};
 use crate::pipeline::review::Standing;
+use crate::pipeline::stored::MemoryBudget;
 use crate::pipeline::train::{Estimate, RunFacts, SampleReading, TrainOutcome, TrainRequest};
 use crate::pipeline::tree::SpecimenTree;
 use crate::seed::Seed;
@@ -125,6 +126,8 @@ pub enum Task {
         frames: Arc<Vec<FrameCheck>>,
         /// A model that was loaded before.
         model: ModelId,
+        /// What they may take of the memory.
+        memory: MemoryBudget,
     },
     /// Lay the specimens out on a map.
     Map {

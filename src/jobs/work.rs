@@ -17,19 +17,20 @@ use crate::model::{DeviceChoice, Model, OpenOptions, Precision};
 use crate::pipeline::cache::Cache;
 use crate::pipeline::classify::{Classification, ClassifySettings, classify, leave_one_out};
 use crate::pipeline::cluster::cluster;
-use crate::pipeline::embed::{EmbedSettings, Embedded, apply_transform, embed, fit_transform};
+use crate::pipeline::embed::{EmbedSettings, Embedded, embed, fit_transform};
 use crate::pipeline::likeness::Reference;
 use crate::pipeline::opened::Opened;
 use crate::pipeline::project::{ProjectSource, project};
 use crate::pipeline::recommend::recommend;
 use crate::pipeline::scope::EXTENSION;
 use crate::pipeline::shards::{is_shard, read_shards};
+use crate::pipeline::stored::StoredVectors;
 use crate::pipeline::train::{RunFacts, SampleReading, TrainObserver, TrainRequest, discard, estimate, train};
 use crate::pipeline::{Method, PipelineError, Side};
 use crate::progress::{Cancelled, Observer, Progress};
 use crate::seed::Seed;
 use crate::train::{Report, Validation};
-use ndarray::{Array2, Axis};
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,7 +58,7 @@ pub struct WorkshopOptions {
 }
 
 /// Embeddings made comparable, kept because every click asks for them: which embeddings, and their vectors `[U,K]`.
-type Comparable = Option<(Arc<Embedded>, Arc<Array2<f32>>)>;
+type Comparable = Option<(Arc<Embedded>, Arc<StoredVectors>)>;
 
 /// Passes on what a model in training tells.
 struct Teller<'a>(&'a dyn Reporter<Output>);
@@ -127,11 +128,13 @@ impl Workshop {
             Task::OpenDemo { seed } => open_demo(seed, observer),
             Task::CheckFrames { dataset } => Ok(Output::Frames(Arc::new(check_frames(&dataset, observer)?))),
             Task::LoadModel { path } => self.load_model(path.as_deref(), observer),
-            Task::Embed { dataset, frames, model } => {
+            Task::Embed { dataset, frames, model, memory } => {
                 let model = self.model(model)?;
                 let shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let cache = self.options.cache.clone().map(|cache| cache.with_shards(&shards));
-                let embedded = embed(&dataset, Some(&frames), &model, &self.options.reading, cache.as_ref(), observer)?;
+                let memory = self.options.reading.memory.or(Some(memory));
+                let reading = EmbedSettings { memory, ..self.options.reading };
+                let embedded = embed(&dataset, Some(&frames), &model, &reading, cache.as_ref(), observer)?;
                 Ok(Output::Embedded(Arc::new(embedded)))
             }
             Task::Map { dataset, embedded, settings } => {
@@ -285,7 +288,7 @@ impl Workshop {
             Some(embedded) => {
                 let vectors = self.comparable(&embedded, observer)?;
                 let own = dataset.unique_of(row);
-                nearest_uniques(&vectors.select(Axis(0), &[own]), &*vectors, observer)?
+                nearest_uniques(&vectors.select(&[own]), &*vectors, observer)?
             }
             None => {
                 let all = KmerCounts::new((0..dataset.unique_len()).map(|unique| dataset.unique_sequence(unique)));
@@ -306,11 +309,15 @@ impl Workshop {
         })
     }
 
-    fn comparable(&self, embedded: &Arc<Embedded>, observer: &dyn Observer) -> Result<Arc<Array2<f32>>, PipelineError> {
+    fn comparable(
+        &self,
+        embedded: &Arc<Embedded>,
+        observer: &dyn Observer,
+    ) -> Result<Arc<StoredVectors>, PipelineError> {
         let is_it = |of: &Arc<Embedded>| Arc::ptr_eq(of, embedded);
         kept_or_made(&self.comparable, is_it, || {
             let transform = fit_transform(embedded, None, observer)?;
-            let vectors = Arc::new(apply_transform(&transform, &embedded.vectors, observer)?);
+            let vectors = Arc::new(embedded.vectors.transformed(&transform, observer)?);
             Ok((Arc::clone(embedded), vectors))
         })
     }
@@ -502,7 +509,8 @@ mod tests {
         };
         let embedded = |opened: &Opened| {
             let frames = Arc::new(check_frames(&opened.dataset, &quiet).unwrap());
-            let task = Task::Embed { dataset: Arc::clone(&opened.dataset), frames, model: info.id };
+            let memory = crate::pipeline::stored::MemoryBudget::default();
+            let task = Task::Embed { dataset: Arc::clone(&opened.dataset), frames, model: info.id, memory };
             let Output::Embedded(embedded) = run(task, &quiet).unwrap() else { panic!("nothing was embedded") };
             embedded
         };

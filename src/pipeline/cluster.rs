@@ -135,7 +135,7 @@ pub fn cluster(
         }
         recipe => (recipe, false),
     };
-    let found = groups(vectors.view(), recipe, settings.seed, observer)?;
+    let found = groups(vectors.whole().view(), recipe, settings.seed, observer)?;
     let labels: Vec<i32> = (0..dataset.len()).map(|row| found.labels[dataset.unique_of(row)]).collect();
     provenance = describe_recipe(provenance, recipe, used_true_number, found.threshold);
     if let ClusterRecipe::Ward { clusters: Some(clusters) } = recipe
@@ -197,7 +197,7 @@ pub(in crate::pipeline) fn groups(
         ClusterRecipe::Ward { clusters } => {
             let clusters = clusters.ok_or_else(|| PipelineError::Setting("Ward's recipe needs a number".to_owned()))?;
             let reduced =
-                umap(vectors, &ward_umap(seed), observer).map_err(|error| stop_or(error, "reducing the vectors"))?;
+                umap(&vectors, &ward_umap(seed), observer).map_err(|error| stop_or(error, "reducing the vectors"))?;
             let clusters = clusters.clamp(1, vectors.nrows());
             clusters_of(reduced.view(), &Recipe::Ward { clusters }, observer).map_err(failed)
         }

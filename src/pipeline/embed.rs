@@ -2,7 +2,9 @@
 
 use super::cache::Cache;
 use super::error::stop_or;
+use super::stored::{MemoryBudget, StoredVectors};
 use super::{PipelineError, Provenance};
+use crate::analysis::knn::VectorSource;
 use crate::analysis::transform::Transform;
 use crate::data::dataset::Dataset;
 use crate::data::frame::{FrameCheck, check_frames};
@@ -24,13 +26,15 @@ pub struct EmbedSettings {
     pub register: Option<bool>,
     /// Whose hidden states make the embedding.
     pub layers: Option<Layers>,
+    /// What they may take of the memory; `None` is the default.
+    pub memory: Option<MemoryBudget>,
 }
 
 /// The embeddings of a dataset, before any transform.
 #[derive(Debug, Clone)]
 pub struct Embedded {
     /// By unique barcode, `[U,D]`.
-    pub vectors: Array2<f32>,
+    pub vectors: StoredVectors,
     /// The dataset.
     pub data: DatasetId,
     /// The model.
@@ -69,6 +73,7 @@ impl Embedded {
             .with("model file SHA-256", self.model.sha256)
             .with("register", if self.register { "on" } else { "off" })
             .with("layers", self.layers)
+            .with("embeddings kept in", if self.vectors.is_half() { "16 bits" } else { "32 bits" })
     }
 }
 
@@ -111,7 +116,8 @@ pub fn embed(
     let layers = settings.layers.unwrap_or(defaults.layers);
     let reads = Reads::of(dataset, frames, model, register, observer)?;
     let width = model.width(layers);
-    let mut vectors = vec![0.0; reads.distinct.len() * width];
+    let memory = settings.memory.unwrap_or_default();
+    let mut vectors = StoredVectors::zeros(reads.distinct.len(), width, dataset.unique_len(), memory);
     let space = space_of(model, layers);
     let mut missing = vec![true; reads.distinct.len()];
     let cached = match cache {
@@ -121,7 +127,7 @@ pub fn embed(
             width,
             &reads.keys,
             &mut |at, vector| {
-                vectors[at * width..][..width].copy_from_slice(vector);
+                vectors.set(at, vector);
                 missing[at] = false;
             },
             observer,
@@ -134,7 +140,7 @@ pub fn embed(
         let done = reads.distinct.len() - missing.iter().filter(|&&missing| missing).count();
         let fresh = embed_group(model, layers, &reads.distinct, group, done, observer)?;
         for (&at, vector) in group.iter().zip(fresh.chunks_exact(width)) {
-            vectors[at * width..][..width].copy_from_slice(vector);
+            vectors.set(at, vector);
             missing[at] = false;
         }
         if let Some(cache) = cache {
@@ -142,14 +148,9 @@ pub fn embed(
             cache.store(&space, width, &keys, &fresh, observer);
         }
     }
-    let mut by_unique = Array2::zeros((dataset.unique_len(), width));
-    for (mut row, &read) in by_unique.rows_mut().into_iter().zip(&reads.of_unique) {
-        row.as_slice_mut()
-            .expect("rows of a fresh array are contiguous")
-            .copy_from_slice(&vectors[read * width..][..width]);
-    }
+    vectors.spread(&reads.of_unique);
     Ok(Embedded {
-        vectors: by_unique,
+        vectors,
         data: dataset.key(),
         model: model.info().clone(),
         register,
@@ -172,7 +173,7 @@ pub fn fit_transform(
     observer: &dyn Observer,
 ) -> Result<Transform, PipelineError> {
     let kind = embedded.transform_for(kind, embedded.vectors.nrows());
-    Transform::fit(kind, embedded.vectors.view(), observer).map_err(|error| stop_or(error, "fitting the transform"))
+    Transform::fit(kind, &embedded.vectors, observer).map_err(|error| stop_or(error, "fitting the transform"))
 }
 
 /// Vectors `[N,D]` under a transform, `[N,K]`.
@@ -181,11 +182,10 @@ pub fn fit_transform(
 /// [`PipelineError::Analysis`] when the vectors are of another reading than the transform, and a stop.
 pub fn apply_transform(
     transform: &Transform,
-    vectors: &Array2<f32>,
+    vectors: &dyn VectorSource,
     observer: &dyn Observer,
 ) -> Result<Array2<f32>, PipelineError> {
-    let transformed = transform.apply(vectors.view(), observer).map_err(|error| stop_or(error, "transforming"))?;
-    Ok(transformed.into_owned())
+    transform.apply(vectors, observer).map_err(|error| stop_or(error, "transforming"))
 }
 
 pub(in crate::pipeline) fn which_are_known(dataset: &Dataset, seen: &SeenBarcodes) -> Vec<bool> {

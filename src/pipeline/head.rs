@@ -10,8 +10,9 @@ use crate::analysis::transform::TransformError;
 use crate::analysis::within::{DEFAULT_RIDGE, WithinGroups};
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
+use crate::pipeline::stored::StoredVectors;
 use crate::progress::Observer;
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 use std::collections::HashMap;
 
 /// Parts into which the species of a reference are divided.
@@ -36,7 +37,7 @@ impl Head {
         dataset: &Dataset,
         rows: &[usize],
         uniques: &[usize],
-        vectors: &Array2<f32>,
+        vectors: &StoredVectors,
         observer: &dyn Observer,
     ) -> Result<Self, PipelineError> {
         let (genus, species) = (dataset.labels(Field::Genus), dataset.labels(Field::Species));
@@ -51,7 +52,7 @@ impl Head {
         };
         let mut fold = vec![None; dataset.unique_len()];
         uniques.iter().for_each(|&unique| fold[unique] = Some(fold_of(unique)));
-        let taking_part = vectors.select(Axis(0), uniques);
+        let taking_part = vectors.select(uniques);
         let fit = |left_out: Option<usize>| {
             let labels: Vec<Option<u32>> = uniques
                 .iter()
@@ -140,7 +141,7 @@ mod tests {
 
     fn fitted(dataset: &Dataset) -> Head {
         let rows: Vec<usize> = (0..36).collect();
-        Head::fit(dataset, &rows, &rows, &vectors(), &Silent).unwrap()
+        Head::fit(dataset, &rows, &rows, &vectors().into(), &Silent).unwrap()
     }
 
     #[test]
@@ -168,7 +169,8 @@ mod tests {
             let rest: Vec<usize> = (0..36).filter(|&row| head.fold[row] != Some(fold)).collect();
             let labels: Vec<Option<u32>> = rest.iter().map(|&row| genus.code(row)).collect();
             let twin =
-                WithinGroups::fit(vectors().select(Axis(0), &rest).view(), &labels, DEFAULT_RIDGE, &Silent).unwrap();
+                WithinGroups::fit(vectors().select(ndarray::Axis(0), &rest).view(), &labels, DEFAULT_RIDGE, &Silent)
+                    .unwrap();
             let (ours, theirs) =
                 (head.apply(Some(fold), &vectors(), &Silent).unwrap(), twin.apply(vectors().view(), &Silent).unwrap());
             assert!((ours - theirs).iter().all(|difference| difference.abs() < 1e-5));
@@ -195,7 +197,7 @@ mod tests {
     fn a_reference_of_one_genus_each_has_nothing_to_fit_to() {
         let alone = dataset(|species| species);
         let rows: Vec<usize> = (0..36).step_by(3).collect();
-        let error = Head::fit(&alone, &rows, &rows, &vectors(), &Silent).err().unwrap();
+        let error = Head::fit(&alone, &rows, &rows, &vectors().into(), &Silent).err().unwrap();
         assert!(error.to_string().contains("nothing to fit to"), "{error}");
     }
 }

@@ -1,7 +1,6 @@
 //! The nearest labelled references of query barcodes, by any method, exact, ties to the earlier reference.
 
 use super::PipelineError;
-use super::embed::apply_transform;
 use super::error::stop_or;
 use super::head::Head;
 use super::side::{Method, Side};
@@ -11,8 +10,9 @@ use crate::analysis::knn::{Neighbours, Rows, nearest};
 use crate::analysis::transform::Transform;
 use crate::data::dataset::Dataset;
 use crate::data::reading::TransformKind;
+use crate::pipeline::stored::StoredVectors;
 use crate::progress::{Observer, Progress};
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ pub struct Reference<'a> {
     /// Rows in file order.
     pub(in crate::pipeline) rows: Vec<usize>,
     /// Transformed vectors by unique barcode of the dataset, `[U,D]`, for methods that embed.
-    vectors: Option<Array2<f32>>,
+    vectors: Option<StoredVectors>,
     transform: Option<Transform>,
     /// What was fitted to the labels, for the method that does so.
     head: Option<Head>,
@@ -52,10 +52,10 @@ impl<'a> Reference<'a> {
             let embedded = side.vectors()?;
             let uniques = uniques_of(side.dataset, &reference.rows);
             let kind = embedded.transform_for(transform, uniques.len());
-            let fitted_on = embedded.vectors.select(Axis(0), &uniques);
-            let fitted = Transform::fit(kind, fitted_on.view(), observer)
+            let fitted_on = as_u32(&uniques);
+            let fitted = Transform::fit(kind, &Rows::new(&embedded.vectors, &fitted_on), observer)
                 .map_err(|error| stop_or(error, "fitting the transform"))?;
-            let vectors = apply_transform(&fitted, &embedded.vectors, observer)?;
+            let vectors = embedded.vectors.transformed(&fitted, observer)?;
             if method == Method::Fitted {
                 reference.head = Some(Head::fit(side.dataset, &reference.rows, &uniques, &vectors, observer)?);
             }
@@ -98,7 +98,7 @@ impl<'a> Reference<'a> {
         &self,
         query: &Side<'_>,
         observer: &dyn Observer,
-    ) -> Result<Option<Cow<'_, Array2<f32>>>, PipelineError> {
+    ) -> Result<Option<Cow<'_, StoredVectors>>, PipelineError> {
         let Some(transform) = &self.transform else { return Ok(None) };
         if std::ptr::eq(query.dataset, self.side.dataset) {
             return Ok(self.vectors.as_ref().map(Cow::Borrowed));
@@ -109,7 +109,7 @@ impl<'a> Reference<'a> {
                 "reference and query were embedded by different models or readings and cannot be compared".to_owned(),
             ));
         }
-        Ok(Some(Cow::Owned(apply_transform(transform, &theirs.vectors, observer)?)))
+        Ok(Some(Cow::Owned(theirs.vectors.transformed(transform, observer)?)))
     }
 }
 
@@ -167,7 +167,7 @@ pub(in crate::pipeline) struct Queries<'a> {
     pub(in crate::pipeline) dataset: &'a Dataset,
     pub(in crate::pipeline) uniques: Vec<usize>,
     /// Transformed vectors by unique barcode of the dataset, where the method embeds.
-    pub(in crate::pipeline) vectors: Option<&'a Array2<f32>>,
+    pub(in crate::pipeline) vectors: Option<&'a StoredVectors>,
 }
 
 impl<'a> Queries<'a> {
@@ -248,7 +248,7 @@ fn nearest_under_head(
     let (Some(ours), Some(theirs), Some(head)) = (&reference.vectors, queries.vectors, &reference.head) else {
         return Err(PipelineError::Setting("the specimens have to be embedded and the head fitted first".to_owned()));
     };
-    let ours = ours.select(Axis(0), &pool.uniques);
+    let ours = ours.select(&pool.uniques);
     let in_reference = std::ptr::eq(queries.dataset, reference.side.dataset);
     let mut found = Neighbours {
         index: Array2::from_elem((queries.uniques.len(), k), u32::MAX),
@@ -257,7 +257,7 @@ fn nearest_under_head(
     for (places, fitted) in head.shares(&queries.uniques, in_reference) {
         let uniques: Vec<usize> = places.iter().map(|&at| queries.uniques[at]).collect();
         let references = head.apply(fitted, &ours, observer)?;
-        let asked = head.apply(fitted, &theirs.select(Axis(0), &uniques), observer)?;
+        let asked = head.apply(fitted, &theirs.select(&uniques), observer)?;
         let all = |matrix: &Array2<f32>| (0..matrix.nrows() as u32).collect::<Vec<_>>();
         let (reference_rows, asked_rows) = (all(&references), all(&asked));
         let not = |at: usize, candidate: usize| excluded(places[at], candidate);

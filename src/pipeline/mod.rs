@@ -30,6 +30,7 @@ pub mod review;
 pub mod scope;
 pub mod shards;
 pub mod side;
+pub mod stored;
 pub mod subset;
 pub mod threads;
 pub mod train;

@@ -67,7 +67,7 @@ pub fn map_pair(
         let kind = embedded.transform_for(settings.transform, embedded.vectors.nrows());
         let (vectors, _) = transformed(&embedded.vectors, kind, observer)?;
         let itself = |query: usize, other: usize| query == other;
-        Ok(nearest(&vectors.view(), &vectors.view(), neighbours, &itself, observer)?)
+        Ok(nearest(&*vectors, &*vectors, neighbours, &itself, observer)?)
     };
     let by_unique = near(embedded[0])?.overlap(&near(embedded[1])?);
     Ok(MapPair {

@@ -1,7 +1,8 @@
 //! Barcodes to a map.
 
-use super::embed::{Embedded, apply_transform};
+use super::embed::Embedded;
 use super::error::stop_or;
+use super::stored::StoredVectors;
 use super::{PipelineError, Provenance};
 use crate::analysis::kmer::KmerCounts;
 use crate::analysis::knn::VectorSource;
@@ -142,7 +143,7 @@ pub fn project(
             provenance = provenance
                 .with("vectors", "6-mer counts")
                 .with("reduced to", format!("{} principal components", vectors.ncols()));
-            (Cow::Owned(vectors), Source::Kmers)
+            (Cow::Owned(vectors.into()), Source::Kmers)
         }
         ProjectSource::Embedded(embedded) => {
             provenance = embedded.describe(provenance);
@@ -169,12 +170,11 @@ pub fn project(
                 .with("neighbours", settings.neighbours)
                 .with("min_dist", settings.min_dist)
                 .with("metric", metric_name(settings.metric));
-            let points =
-                umap(vectors.view(), &umap_settings, &by_row).map_err(|error| stop_or(error, "the projection"))?;
+            let points = umap(&*vectors, &umap_settings, &by_row).map_err(|error| stop_or(error, "the projection"))?;
             (points_of(points.view()), None)
         }
         ProjectMethod::Pca => {
-            let found = pca(vectors.view(), 2, observer).map_err(|error| stop_or(error, "the projection"))?;
+            let found = pca(vectors.whole().view(), 2, observer).map_err(|error| stop_or(error, "the projection"))?;
             let share = |axis: usize| found.explained_ratio.get(axis).copied().unwrap_or(0.0);
             (points_of(found.padded(2).view()), Some([share(0), share(1)]))
         }
@@ -198,16 +198,15 @@ fn metric_name(metric: Metric) -> &'static str {
 
 /// The vectors under a transform that is fitted on themselves, and its description.
 pub(super) fn transformed<'a>(
-    vectors: &'a Array2<f32>,
+    vectors: &'a StoredVectors,
     kind: TransformKind,
     observer: &dyn Observer,
-) -> Result<(Cow<'a, Array2<f32>>, String), PipelineError> {
+) -> Result<(Cow<'a, StoredVectors>, String), PipelineError> {
     if kind == TransformKind::None {
         return Ok((Cow::Borrowed(vectors), "not transformed".to_owned()));
     }
-    let transform =
-        Transform::fit(kind, vectors.view(), observer).map_err(|error| stop_or(error, "fitting the transform"))?;
-    Ok((Cow::Owned(apply_transform(&transform, vectors, observer)?), transform.describe()))
+    let transform = Transform::fit(kind, vectors, observer).map_err(|error| stop_or(error, "fitting the transform"))?;
+    Ok((Cow::Owned(vectors.transformed(&transform, observer)?), transform.describe()))
 }
 
 /// Components that 6-mer counts are reduced to before they are laid out.

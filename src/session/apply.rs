@@ -64,7 +64,11 @@ impl Session {
                 }
             }
             Command::PutNoticeAway => self.notice = None,
-            Command::UseModel(_) | Command::SetShade(_) | Command::SetStill(_) | Command::SetZoom(_) => {
+            Command::UseModel(_)
+            | Command::SetShade(_)
+            | Command::SetStill(_)
+            | Command::SetZoom(_)
+            | Command::SetMemory(_) => {
                 self.obey_setting(command);
                 effects.push(Effect::SaveSettings);
             }
@@ -170,6 +174,7 @@ impl Session {
             Command::SetShade(shade) => self.settings.shade = shade,
             Command::SetStill(still) => self.settings.still = still,
             Command::SetZoom(zoom) => self.settings.zoom = Some(zoom),
+            Command::SetMemory(memory) => self.settings.memory = memory,
             _ => {}
         }
     }

@@ -16,6 +16,7 @@ use crate::jobs::{Event, JobId, Output, Task};
 use crate::pipeline::Method;
 use crate::pipeline::cluster::ClusterRecipe;
 use crate::pipeline::project::ProjectSettings;
+use crate::pipeline::stored::MemoryBudget;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -128,6 +129,8 @@ pub enum Command {
     SetStill(bool),
     /// Size of everything.
     SetZoom(f32),
+    /// What embeddings may take of the memory.
+    SetMemory(MemoryBudget),
     /// Of models in training.
     Train(TrainCommand),
     /// Of the masking lab.

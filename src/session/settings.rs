@@ -1,5 +1,6 @@
 //! What is remembered between two runs of the program.
 
+use crate::pipeline::stored::MemoryBudget;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub struct Settings {
     pub zoom: Option<f32>,
     /// Whether points walk to their new places.
     pub still: bool,
+    /// What embeddings may take of the memory before they are kept in 16 bits.
+    pub memory: MemoryBudget,
     /// Files opened before, latest first; those opened together stand together.
     pub recent: Vec<Vec<PathBuf>>,
     /// The model file in use; `None` is the bundled one.

@@ -96,7 +96,9 @@ impl Session {
             Step::Embedding => {
                 let frames = Arc::clone(&self.results.frames.ready()?.value);
                 let model = self.results.model.ready()?.value.id;
-                (vec![data, model.to_string()], Task::Embed { dataset, frames, model })
+                let memory = self.settings.memory;
+                let key = vec![data, model.to_string(), format!("{memory:?}")];
+                (key, Task::Embed { dataset, frames, model, memory })
             }
             Step::ModelMap => {
                 let embedded = self.results.embedding.ready()?;

@@ -146,7 +146,7 @@ pub(super) fn output(task: &Task, opened: &Arc<Opened>) -> Output {
 fn embedded(dataset: &Dataset) -> Embedded {
     let model = Checkpoint::bundled().info().clone();
     Embedded {
-        vectors: Array2::zeros((dataset.unique_len(), 2)),
+        vectors: Array2::<f32>::zeros((dataset.unique_len(), 2)).into(),
         data: dataset.key(),
         register: model.read.register,
         layers: model.read.layers,

@@ -3,12 +3,16 @@
 use super::files::Purpose;
 use super::scope::{Asked, Overlay, Scope};
 use super::{theme, words};
+use crate::pipeline::stored::MemoryBudget;
 use crate::session::Command;
 use crate::session::search::Hit;
 use crate::session::selection::Mode;
 use crate::session::settings::Shade;
 use egui::{Align, Key, Layout, Popup, PopupCloseBehavior, Response, RichText, Role, TextEdit, Ui, WidgetInfo};
 use std::path::{Path, PathBuf};
+
+/// The most that can be granted to embeddings: a terabyte.
+const MOST_MEGABYTES: u32 = 1_000_000;
 
 /// What the bar remembers from frame to frame.
 #[derive(Default)]
@@ -193,9 +197,26 @@ fn model_menu(ui: &mut Ui, scope: &mut Scope<'_>) {
         if ui.button("Open a model…").clicked() {
             scope.choose(Purpose::Model);
         }
+        ui.separator();
+        memory(ui, scope);
     })
     .response
     .on_hover_text("The model that reads the barcodes");
+}
+
+/// What the embeddings may take of the memory.
+fn memory(ui: &mut Ui, scope: &mut Scope<'_>) {
+    ui.horizontal(|ui| {
+        let mut megabytes = scope.session.settings.memory.megabytes;
+        let label = ui.label("Memory for embeddings");
+        let value = egui::DragValue::new(&mut megabytes).range(0..=MOST_MEGABYTES).speed(32.0).suffix(" MB");
+        let value = ui.add(value.update_while_editing(false)).labelled_by(label.id).on_hover_text(
+            "Embeddings that would take more are kept in 16 bits instead of 32: half the room, three digits of every number",
+        );
+        if value.drag_stopped() || (value.changed() && !value.dragged()) {
+            scope.ask(Command::SetMemory(MemoryBudget { megabytes }));
+        }
+    });
 }
 
 /// Where the model runs, and why there.

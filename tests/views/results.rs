@@ -56,7 +56,7 @@ pub(crate) fn result_of(task: &Task, specimens: &Arc<Dataset>) -> Output {
             Output::Model { info: Arc::new(info), note: "on the CPU".into() }
         }
         Task::Embed { dataset, .. } => Output::Embedded(Arc::new(Embedded {
-            vectors: Array2::zeros((dataset.unique_len(), 4)),
+            vectors: Array2::<f32>::zeros((dataset.unique_len(), 2)).into(),
             data: dataset.key(),
             model: model(),
             register: false,

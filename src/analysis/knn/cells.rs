@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Up to so many points every pair is compared.
 pub const EXACT_POINTS: usize = 8192;
-/// Vectors are held in memory, for a moment twice, up to so many numbers (1 GB); beyond, every pair is compared block by block.
-const MOST_NUMBERS: usize = 1 << 28;
+/// Vectors are held in memory up to so many numbers (2 GB); beyond, every pair is compared block by block.
+const MOST_NUMBERS: usize = 1 << 29;
 /// Beyond so many neighbours of each point every pair is compared.
 const MOST_NEIGHBOURS: usize = 128;
 /// Cells whose points a point is compared with: those whose centroids are nearest to it.
@@ -61,10 +61,10 @@ fn approximate(
     seed: Seed,
     observer: &dyn Observer,
 ) -> Result<Neighbours, Cancelled> {
-    let unit = Unit::load(source, observer)?;
-    let centroids = centroids(&unit, seed, observer)?;
-    let cells = Cells::of(&unit, &centroids, observer)?;
-    let unit = unit.reordered(&cells.order);
+    // The source is gone over twice, so that the vectors are held only once, cell by cell.
+    let centroids = centroids(source, seed, observer)?;
+    let cells = Cells::of(source, &centroids, observer)?;
+    let unit = Unit::load(&Rows::new(source, &cells.order), observer)?;
     let lists = cells.compare(&unit, k, observer)?;
     let lists = neighbours_of_neighbours(&unit, &lists, observer)?;
     let mut found = cells.finish(&unit, &lists, k);
@@ -101,21 +101,22 @@ impl Unit {
         let mut values = vec![0.0; points * dim];
         values.par_chunks_mut((TILE * dim).max(1)).enumerate().try_for_each(|(block, values)| {
             let start = block * TILE;
-            source.fill(start..start + values.len() / dim, values);
-            for vector in values.chunks_exact_mut(dim) {
-                let length = dot(vector, vector).sqrt();
-                let factor = if length > 0.0 && length.is_finite() { length.recip() } else { 0.0 };
-                vector.iter_mut().for_each(|value| {
-                    *value = if factor == 0.0 { 0.0 } else { (f64::from(*value) * factor) as f32 };
-                });
-            }
+            Self::fill(source, start..start + values.len() / dim, values);
             observer.progress(Progress::new("dividing the points into cells", start, points, "points"))
         })?;
         Ok(Self { dim, values })
     }
 
-    fn len(&self) -> usize {
-        self.values.len() / self.dim
+    /// Writes vectors of a source, made 1 long.
+    fn fill(source: &dyn VectorSource, rows: Range<usize>, out: &mut [f32]) {
+        source.fill(rows, out);
+        for vector in out.chunks_exact_mut(source.dim().max(1)) {
+            let length = dot(vector, vector).sqrt();
+            let factor = if length > 0.0 && length.is_finite() { length.recip() } else { 0.0 };
+            vector.iter_mut().for_each(|value| {
+                *value = if factor == 0.0 { 0.0 } else { (f64::from(*value) * factor) as f32 };
+            });
+        }
     }
 
     fn rows(&self, rows: Range<usize>) -> &[f32] {
@@ -125,11 +126,19 @@ impl Unit {
     fn row(&self, row: usize) -> &[f32] {
         self.rows(row..row + 1)
     }
+}
 
-    fn reordered(self, order: &[u32]) -> Self {
-        let mut values = vec![0.0; self.values.len()];
-        values.par_chunks_mut(self.dim).zip(order).for_each(|(to, &from)| to.copy_from_slice(self.row(from as usize)));
-        Self { dim: self.dim, values }
+impl VectorSource for Unit {
+    fn len(&self) -> usize {
+        self.values.len() / self.dim
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn fill(&self, rows: Range<usize>, out: &mut [f32]) {
+        out.copy_from_slice(self.rows(rows));
     }
 }
 
@@ -147,18 +156,20 @@ fn products(left: &[f32], right: &[f32], dim: usize, out: &mut Vec<f32>) {
     );
 }
 
-/// For each row of `vectors` the `probed` centroids that are most alike, the nearest first, `[rows, probed]`.
+/// For each vector of `source` the `probed` centroids that are most alike, the nearest first, `[N, probed]`.
 fn nearest_cells(
-    vectors: &[f32],
+    source: &dyn VectorSource,
     centroids: &Unit,
     probed: usize,
     at: &(dyn Fn(usize) -> Result<(), Cancelled> + Sync),
 ) -> Result<Vec<u32>, Cancelled> {
-    let blocks: Vec<Vec<u32>> = vectors
-        .par_chunks(TILE * centroids.dim)
-        .enumerate()
-        .map_init(Vec::new, |buffer, (block, vectors)| {
-            at(block * TILE)?;
+    let blocks: Vec<Vec<u32>> = tiles(0..source.len())
+        .collect::<Vec<_>>()
+        .into_par_iter()
+        .map_init(Default::default, |(vectors, buffer): &mut (Vec<f32>, Vec<f32>), rows| {
+            at(rows.start)?;
+            vectors.resize(rows.len() * source.dim(), 0.0);
+            Unit::fill(source, rows, vectors);
             products(&centroids.values, vectors, centroids.dim, buffer);
             let cells = buffer.chunks_exact(centroids.len()).flat_map(|products| {
                 let mut best = Best::new(probed);
@@ -172,17 +183,18 @@ fn nearest_cells(
 }
 
 /// Spherical k-means on a sample of the points.
-fn centroids(unit: &Unit, seed: Seed, observer: &dyn Observer) -> Result<Unit, Cancelled> {
-    let (points, dim) = (unit.len(), unit.dim);
+fn centroids(source: &dyn VectorSource, seed: Seed, observer: &dyn Observer) -> Result<Unit, Cancelled> {
+    let (points, dim) = (source.len(), source.dim());
     let number = (CELLS_BY_ROOT * (points as f64).sqrt()) as usize;
-    let drawn = sample(&mut seed.stream("knn/cells"), points, (SAMPLE * number).min(points)).into_vec();
-    let values: Vec<f32> = drawn.iter().flat_map(|&row| unit.row(row)).copied().collect();
-    let mut centroids = Unit { dim, values: values[..number * dim].to_vec() };
+    let drawn = sample(&mut seed.stream("knn/cells"), points, (SAMPLE * number).min(points)).into_iter();
+    let drawn: Vec<u32> = drawn.map(|row| row as u32).collect();
+    let sampled = Unit::load(&Rows::new(source, &drawn), observer)?;
+    let mut centroids = Unit { dim, values: sampled.rows(0..number).to_vec() };
     for round in 0..ROUNDS {
         let at = |_: usize| observer.progress(Progress::new("finding the centres of cells", round, ROUNDS, "rounds"));
-        let nearest = nearest_cells(&values, &centroids, 1, &at)?;
+        let nearest = nearest_cells(&sampled, &centroids, 1, &at)?;
         let mut sums = vec![0.0f64; number * dim];
-        for (vector, &cell) in values.chunks_exact(dim).zip(&nearest) {
+        for (vector, &cell) in sampled.values.chunks_exact(dim).zip(&nearest) {
             let sum = &mut sums[cell as usize * dim..][..dim];
             sum.iter_mut().zip(vector).for_each(|(sum, &value)| *sum += f64::from(value));
         }
@@ -209,11 +221,11 @@ struct Cells {
 }
 
 impl Cells {
-    fn of(unit: &Unit, centroids: &Unit, observer: &dyn Observer) -> Result<Self, Cancelled> {
-        let points = unit.len();
+    fn of(source: &dyn VectorSource, centroids: &Unit, observer: &dyn Observer) -> Result<Self, Cancelled> {
+        let points = source.len();
         let at = |row| observer.progress(Progress::new("dividing the points into cells", row, points, "points"));
         let width = PROBED.min(centroids.len());
-        let probed = nearest_cells(&unit.values, centroids, width, &at)?;
+        let probed = nearest_cells(source, centroids, width, &at)?;
         let mut members = vec![Vec::new(); centroids.len()];
         for (point, cells) in (0u32..).zip(probed.chunks_exact(width)) {
             members[cells[0] as usize].push(point);

@@ -17,7 +17,7 @@ use super::knn::VectorSource;
 use super::pca::{PcaError, pca};
 use crate::progress::{Cancelled, Observer};
 use crate::seed::Seed;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, Axis};
 use rand::Rng;
 use rand::RngCore;
 use rand_distr::StandardNormal;
@@ -152,19 +152,37 @@ impl UmapSettings {
 /// # Errors
 /// [`UmapError`]: cancelled, a setting out of range, a value that is not finite.
 pub fn umap(
-    vectors: ArrayView2<'_, f32>,
+    vectors: &dyn VectorSource,
     settings: &UmapSettings,
     observer: &dyn Observer,
 ) -> Result<Array2<f32>, UmapError> {
     settings.check()?;
-    if let Some(row) = vectors.rows().into_iter().position(|row| row.iter().any(|value| !value.is_finite())) {
-        return Err(UmapError::NotFinite { row });
-    }
+    let others = settings.others(vectors.len());
+    check_finite(vectors)?;
     let neighbours = match settings.metric {
-        Metric::Cosine => NeighbourGraph::cosine(&vectors, settings.others(vectors.nrows()), settings.seed, observer)?,
-        Metric::Euclidean => NeighbourGraph::euclidean(vectors, settings.others(vectors.nrows()), observer)?,
+        Metric::Cosine => NeighbourGraph::cosine(vectors, others, settings.seed, observer)?,
+        Metric::Euclidean => {
+            let mut whole = Array2::zeros((vectors.len(), vectors.dim()));
+            vectors.fill(0..vectors.len(), whole.as_slice_mut().expect("freshly made"));
+            NeighbourGraph::euclidean(whole.view(), others, observer)?
+        }
     };
-    umap_of_graph(&neighbours, &vectors, settings, observer)
+    umap_of_graph(&neighbours, vectors, settings, observer)
+}
+
+fn check_finite(vectors: &dyn VectorSource) -> Result<(), UmapError> {
+    const ROWS: usize = 1024;
+    let (points, dim) = (vectors.len(), vectors.dim());
+    let mut block = vec![0.0; ROWS.min(points) * dim];
+    for start in (0..points).step_by(ROWS) {
+        let end = (start + ROWS).min(points);
+        let block = &mut block[..(end - start) * dim];
+        vectors.fill(start..end, block);
+        if let Some(at) = block.iter().position(|value| !value.is_finite()) {
+            return Err(UmapError::NotFinite { row: start + at / dim });
+        }
+    }
+    Ok(())
 }
 
 impl UmapSettings {

@@ -107,7 +107,7 @@ fn groups_stay_together_and_apart() {
     ] {
         let x = groups(6, 40, 10);
         let settings = UmapSettings { metric, start, components, ..UmapSettings::default() };
-        let map = umap(x.view(), &settings, &Silent).unwrap();
+        let map = umap(&x, &settings, &Silent).unwrap();
         assert_eq!(map.dim(), (240, components));
         let trust = trustworthiness(x.view(), map.view(), 10, metric, &Silent).unwrap();
         assert!(trust > 0.93, "{settings:?}: {trust}");
@@ -124,7 +124,7 @@ fn a_seed_gives_one_map_on_any_number_of_threads() {
     let with = |threads, seed| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let settings = UmapSettings { seed: Seed(seed), epochs: Some(60), ..UmapSettings::default() };
-        pool.install(|| umap(x.view(), &settings, &Silent).unwrap())
+        pool.install(|| umap(&x, &settings, &Silent).unwrap())
     };
     assert_eq!(with(1, 4), with(3, 4));
     assert_ne!(with(1, 4), with(1, 5));
@@ -136,19 +136,19 @@ fn degenerate_sizes_have_a_map() {
         for start in [Start::Spectral, Start::Pca] {
             let settings = UmapSettings { metric, start, epochs: Some(50), ..UmapSettings::default() };
             for n in [0, 1, 2, 3, 4, 14, 15, 16] {
-                let map = umap(groups(1, n, 4).view(), &settings, &Silent).unwrap();
+                let map = umap(&groups(1, n, 4), &settings, &Silent).unwrap();
                 assert_eq!(map.dim(), (n, 2));
                 assert!(map.iter().all(|value| value.is_finite()), "{n} points, {settings:?}");
             }
             let duplicates = Array2::from_elem((40, 3), 0.5f32);
-            let map = umap(duplicates.view(), &settings, &Silent).unwrap();
+            let map = umap(&duplicates, &settings, &Silent).unwrap();
             assert!(map.iter().all(|value| value.is_finite()), "duplicates, {settings:?}");
             let zeros = Array2::<f32>::zeros((20, 3));
-            assert!(umap(zeros.view(), &settings, &Silent).unwrap().iter().all(|value| value.is_finite()));
+            assert!(umap(&zeros, &settings, &Silent).unwrap().iter().all(|value| value.is_finite()));
         }
     }
     let many = UmapSettings { components: 50, epochs: Some(20), ..UmapSettings::default() };
-    assert_eq!(umap(groups(2, 30, 3).view(), &many, &Silent).unwrap().dim(), (60, 50));
+    assert_eq!(umap(&groups(2, 30, 3), &many, &Silent).unwrap().dim(), (60, 50));
 }
 
 #[test]
@@ -161,11 +161,11 @@ fn bad_settings_and_values_are_named() {
         UmapSettings { components: 0, ..UmapSettings::default() },
         UmapSettings { components: 51, ..UmapSettings::default() },
     ] {
-        assert!(matches!(umap(x.view(), &settings, &Silent), Err(UmapError::Setting { .. })), "{settings:?}");
+        assert!(matches!(umap(&x, &settings, &Silent), Err(UmapError::Setting { .. })), "{settings:?}");
     }
     let mut holed = x.clone();
     holed[[7, 1]] = f32::NAN;
-    assert_eq!(umap(holed.view(), &UmapSettings::default(), &Silent), Err(UmapError::NotFinite { row: 7 }));
+    assert_eq!(umap(&holed, &UmapSettings::default(), &Silent), Err(UmapError::NotFinite { row: 7 }));
     let neighbours = NeighbourGraph::cosine(&x.view(), 3, Seed(1), &Silent).unwrap();
     let other = groups(1, 5, 3);
     assert!(matches!(
@@ -199,7 +199,7 @@ fn a_cancelled_map_stops_and_pictures_are_shown() {
     let settings = UmapSettings::default();
     // Long enough, by the sleep above, that a picture must have been shown before the end.
     let watcher = watch(32);
-    assert_eq!(umap(x.view(), &settings, &watcher), Err(UmapError::Cancelled(Cancelled)));
+    assert_eq!(umap(&x, &settings, &watcher), Err(UmapError::Cancelled(Cancelled)));
     assert!(watcher.pictures.into_inner() > 0);
-    assert_eq!(umap(x.view(), &settings, &watch(0)), Err(UmapError::Cancelled(Cancelled)));
+    assert_eq!(umap(&x, &settings, &watch(0)), Err(UmapError::Cancelled(Cancelled)));
 }

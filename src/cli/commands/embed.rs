@@ -9,7 +9,7 @@ use crate::pipeline::Provenance;
 use crate::pipeline::embed::{apply_transform, fit_transform};
 use crate::pipeline::export::{EmbeddingFormat, write_embeddings};
 use crate::pipeline::shards::{Share, embed_share};
-use std::borrow::Cow;
+use ndarray::CowArray;
 
 pub(super) fn embed(arguments: &EmbedArguments, common: &Common, watch: &Watch) -> Result<(), CommandError> {
     if let Some(share) = arguments.shard {
@@ -32,12 +32,12 @@ pub(super) fn embed(arguments: &EmbedArguments, common: &Common, watch: &Watch) 
     let (dataset, _) = arguments.reading.load(&arguments.files, watch)?;
     let embedded = embed_with(common, &model, &dataset, watch)?;
     let mut provenance = embedded.describe(Provenance::new(common.seed(), &[&dataset]));
-    let mut vectors = Cow::Borrowed(&embedded.vectors);
+    let mut vectors = embedded.vectors.whole();
     if fits {
         let (fitted_on, _) = arguments.reading.load(&arguments.fit_on, watch)?;
         let reference = embed_with(common, &model, &fitted_on, watch)?;
         let transform = fit_transform(&reference, common.transform, watch)?;
-        vectors = Cow::Owned(apply_transform(&transform, &embedded.vectors, watch)?);
+        vectors = CowArray::from(apply_transform(&transform, &embedded.vectors, watch)?);
         provenance = provenance.with("transform", transform.describe()).with("fitted on", fitted_on.name());
     } else {
         provenance = provenance.with("transform", TransformKind::None);

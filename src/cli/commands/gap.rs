@@ -6,7 +6,7 @@ use super::super::watch::Watch;
 use super::{CommandError, facts};
 use crate::data::frame::check_frames;
 use crate::pipeline::Provenance;
-use crate::pipeline::embed::{apply_transform, fit_transform};
+use crate::pipeline::embed::fit_transform;
 use crate::pipeline::gap::{gap, write_gap};
 use crate::pipeline::review::Curated;
 
@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &GapArguments, common: &Common, watch: &Watch) -> R
         let embedded = embed_with(common, &common.open_model(watch)?, &dataset, watch)?;
         provenance = embedded.describe(provenance);
         let transform = fit_transform(&embedded, common.transform, watch)?;
-        Some(apply_transform(&transform, &embedded.vectors, watch)?)
+        Some(embedded.vectors.transformed(&transform, watch)?)
     };
     let curated = Curated::new(&dataset, &[]);
     let found = gap(&curated, &frames, vectors.as_ref(), arguments.distance, provenance, watch)?;

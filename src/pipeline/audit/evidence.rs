@@ -11,8 +11,8 @@ use crate::pipeline::check::flags_of;
 use crate::pipeline::discover::{CONFLICT_IDENTITY, breaks_frame};
 use crate::pipeline::likeness::{Pool, Queries, Reference, SHORTLIST_BY_MODEL, nearest_in_pool, uniques_of};
 use crate::pipeline::side::Side;
+use crate::pipeline::stored::StoredVectors;
 use crate::progress::{Observer, Progress};
-use ndarray::Array2;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -258,11 +258,11 @@ struct Fellows<'a> {
     dataset: &'a Dataset,
     by_name: HashMap<&'a str, Vec<usize>>,
     /// By unique barcode, `[U,D]`.
-    vectors: Option<&'a Array2<f32>>,
+    vectors: Option<&'a StoredVectors>,
 }
 
 impl<'a> Fellows<'a> {
-    fn new(dataset: &'a Dataset, rows: &[usize], vectors: Option<&'a Array2<f32>>) -> Self {
+    fn new(dataset: &'a Dataset, rows: &[usize], vectors: Option<&'a StoredVectors>) -> Self {
         let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
         for &row in rows {
             if let Some(name) = super::name_of(dataset, row) {

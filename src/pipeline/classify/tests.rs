@@ -235,7 +235,8 @@ fn a_reference_that_the_model_finds_far_away_is_not_aligned() {
     embedded.vectors = Array2::from_shape_fn((31, 2), |(unique, axis)| {
         let angle = if unique == 30 { 0.0 } else { (unique as f32 + 1.0) / 40.0 };
         if axis == 0 { angle.cos() } else { angle.sin() }
-    });
+    })
+    .into();
     let settings = ClassifySettings {
         method: Method::Both,
         transform: Some(TransformKind::None),
@@ -277,7 +278,8 @@ fn a_head_fitted_to_genera_overlooks_what_varies_within_them() {
             1..4 => 10.0 * noise,
             _ => 0.05 * noise,
         }
-    });
+    })
+    .into();
     let named = |method| {
         let settings = ClassifySettings { method, transform: Some(TransformKind::None), ..ClassifySettings::default() };
         leave_one_out(Side::all(&dataset, Some(&embedded)), &settings, &Silent).unwrap()
@@ -312,7 +314,7 @@ fn neighbours_under_a_head_are_those_of_the_definition_and_never_an_excluded_one
     let dataset = builder.finish();
     let model = Model::bundled(&DeviceChoice::Cpu).unwrap();
     let mut embedded = embed(&dataset, None, &model, &EmbedSettings::default(), None, &Silent).unwrap();
-    embedded.vectors = Array2::from_shape_simple_fn((45, 6), || rand::Rng::random_range(&mut rng, -1.0f32..1.0));
+    embedded.vectors = Array2::from_shape_simple_fn((45, 6), || rand::Rng::random_range(&mut rng, -1.0f32..1.0)).into();
     let rows: Vec<usize> = (0..45).collect();
     let side = Side::all(&dataset, Some(&embedded));
     let reference = Reference::new(Method::Fitted, side, Some(TransformKind::None), &Silent).unwrap();
@@ -328,8 +330,8 @@ fn neighbours_under_a_head_are_those_of_the_definition_and_never_an_excluded_one
         let fold = |row: usize| species.code(row).unwrap() % 5;
         let labels: Vec<Option<u32>> =
             rows.iter().map(|&row| genus.code(row).filter(|_| fold(row) != fold(own))).collect();
-        let head = WithinGroups::fit(embedded.vectors.view(), &labels, DEFAULT_RIDGE, &Silent).unwrap();
-        let vectors = head.apply(embedded.vectors.view(), &Silent).unwrap().mapv(f64::from);
+        let head = WithinGroups::fit(embedded.vectors.whole().view(), &labels, DEFAULT_RIDGE, &Silent).unwrap();
+        let vectors = head.apply(embedded.vectors.whole().view(), &Silent).unwrap().mapv(f64::from);
         let cosine = |a: usize, b: usize| {
             let (a, b) = (vectors.row(a), vectors.row(b));
             a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt()

@@ -16,7 +16,6 @@ use crate::pipeline::cluster::{ClusterRecipe, groups};
 use crate::pipeline::side::Side;
 use crate::progress::{Observer, Progress};
 use crate::seed::Seed;
-use ndarray::Axis;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Nearest species that are named for each candidate.
@@ -128,7 +127,7 @@ fn group_barcodes(
     if uniques.len() < 2 {
         return Ok((vec![0; uniques.len()], None));
     }
-    let vectors = vectors.select(Axis(0), uniques);
+    let vectors = vectors.select(uniques);
     let recipe = |threshold| ClusterRecipe::Threshold { linkage: Linkage::Average, threshold };
     match groups(vectors.view(), recipe(threshold), seed, observer) {
         Err(PipelineError::NoThreshold) => {

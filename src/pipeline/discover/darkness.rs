@@ -5,7 +5,6 @@ use crate::pipeline::PipelineError;
 use crate::pipeline::likeness::{Reference, uniques_of};
 use crate::pipeline::side::{Method, Side};
 use crate::progress::Observer;
-use ndarray::Axis;
 
 /// Barcodes that make a neighbourhood.
 pub const NEIGHBOURHOOD: usize = 15;
@@ -31,7 +30,7 @@ pub fn darkness(
     let model = Reference::new(Method::Model, reference, None, observer)?;
     let mut dark = vec![None; dataset.unique_len()];
     if let Some(vectors) = model.query_vectors(&reference, observer)? {
-        let vectors = vectors.select(Axis(0), &uniques);
+        let vectors = vectors.select(&uniques);
         let found = nearest(&vectors, &vectors, NEIGHBOURHOOD, &|a, b| a == b, observer)?;
         for (at, &unique) in uniques.iter().enumerate() {
             let unnamed = found.of(at).filter(|&(other, _)| !is_named[uniques[other as usize]]);

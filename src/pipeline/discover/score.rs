@@ -8,7 +8,6 @@ use crate::pipeline::PipelineError;
 use crate::pipeline::likeness::{Pool, Queries, Reference, nearest_in_pool};
 use crate::pipeline::side::{Method, Side};
 use crate::progress::Observer;
-use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -180,7 +179,7 @@ impl<'a> Known<'a> {
     fn fit_mahalanobis(&self, classes: &[u32], observer: &dyn Observer) -> Result<Option<Mahalanobis>, PipelineError> {
         let Some(vectors) = self.model.query_vectors(&self.side, observer)? else { return Ok(None) };
         let uniques: Vec<usize> = self.named.iter().map(|&row| self.side.dataset.unique_of(row)).collect();
-        match Mahalanobis::fit(vectors.select(Axis(0), &uniques).view(), classes, observer) {
+        match Mahalanobis::fit(vectors.select(&uniques).view(), classes, observer) {
             Ok(fitted) => Ok(Some(fitted)),
             Err(MahalanobisError::Cancelled(cancelled)) => Err(cancelled.into()),
             Err(error @ MahalanobisError::NoSpread) => {
@@ -264,7 +263,7 @@ impl<'a> Known<'a> {
                         _ => LeftOut::Nothing,
                     })
                     .collect();
-                fitted.distances(vectors.select(Axis(0), &queries.uniques).view(), &left_out, observer)?
+                fitted.distances(vectors.select(&queries.uniques).view(), &left_out, observer)?
             }
             _ => vec![f64::NAN; rows.len()],
         };

@@ -211,7 +211,7 @@ fn scores_are_those_of_the_comparison_with_every_reference() {
     let parts = parts();
     let found = found();
     let ((reference, ours), (query, theirs)) = (&parts.reference, &parts.query);
-    let mean = ours.vectors.mean_axis(ndarray::Axis(0)).unwrap();
+    let mean = ours.vectors.whole().mean_axis(ndarray::Axis(0)).unwrap();
     let centred = |embedded: &Embedded, unique: usize| (&embedded.vectors.row(unique) - &mean).mapv(f64::from);
     let mut aligner = Aligner::new();
     for finding in found.findings.iter().step_by(9) {

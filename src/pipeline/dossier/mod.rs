@@ -20,8 +20,8 @@ use crate::analysis::knn::nearest;
 use crate::data::dataset::Dataset;
 use crate::data::frame::{FrameCheck, Registration};
 use crate::data::taxonomy::Field;
+use crate::pipeline::stored::StoredVectors;
 use crate::progress::{Cancelled, Observer};
-use ndarray::{Array2, Axis};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ pub struct DossierInput<'a> {
     /// The specimens with the labels in force.
     pub curated: &'a Curated<'a>,
     /// Comparable vectors of the unique barcodes, `[U,D]`.
-    pub vectors: &'a Array2<f32>,
+    pub vectors: &'a StoredVectors,
     /// All unique barcodes by their 8-mers, `[U]`.
     pub shortlist: &'a KmerShortlist,
     /// Where the unique barcodes lie, `[U]`.
@@ -171,7 +171,7 @@ fn rows_of(input: &DossierInput<'_>, uniques: &[(usize, Option<f32>, f32)]) -> V
 
 fn by_embedding(input: &DossierInput<'_>, observer: &dyn Observer) -> Result<Vec<Neighbour>, Cancelled> {
     let own = input.dataset().unique_of(input.row);
-    let query = input.vectors.select(Axis(0), &[own]);
+    let query = input.vectors.select(&[own]);
     let k = (NEIGHBOURS + 1).min(input.dataset().unique_len());
     let found: Vec<(u32, f32)> = nearest(&query, input.vectors, k, &|_, _| false, observer)?.of(0).collect();
     let mut aligner = Aligner::new();

@@ -40,7 +40,7 @@ fn made(dataset: &Dataset, row: usize) -> Dossier {
     let frames = check_frames(dataset, &Silent).unwrap();
     let barcodes: Vec<&[u8]> = (0..dataset.unique_len()).map(|unique| dataset.unique_sequence(unique)).collect();
     let shortlist = KmerShortlist::new(&barcodes, &Silent).unwrap();
-    let vectors = Array2::from_shape_fn((barcodes.len(), 2), |(unique, axis)| [1.0, unique as f32][axis]);
+    let vectors = Array2::from_shape_fn((barcodes.len(), 2), |(unique, axis)| [1.0, unique as f32][axis]).into();
     let curated = Curated::new(dataset, &[]);
     let input = DossierInput {
         curated: &curated,

@@ -82,7 +82,7 @@ fn a_cancelled_run_keeps_no_result_and_what_is_kept_is_the_same() {
 fn registered_copies_that_start_elsewhere_read_almost_alike() {
     let whole = barcodes().remove(0);
     let part = whole[20..620].to_vec();
-    let settings = |register| EmbedSettings { register: Some(register), layers: Some(Layers::Last) };
+    let settings = |register| EmbedSettings { register: Some(register), layers: Some(Layers::Last), memory: None };
     let likeness = |register| {
         let found = embed(&dataset(&[whole.clone(), part.clone()]), None, &model(), &settings(register), None, &Silent)
             .unwrap();
@@ -91,6 +91,24 @@ fn registered_copies_that_start_elsewhere_read_almost_alike() {
     };
     let (with, without) = (likeness(true), likeness(false));
     assert!(with > 0.95 && 1.0 - with < (1.0 - without) / 10.0, "{with} registered, {without} not");
+}
+
+#[test]
+fn a_small_budget_halves_the_room_and_says_so() {
+    let data = dataset(&barcodes());
+    let read = |megabytes| {
+        let settings = EmbedSettings { memory: Some(MemoryBudget { megabytes }), ..EmbedSettings::default() };
+        embed(&data, None, &model(), &settings, None, &Silent).unwrap()
+    };
+    let (half, single) = (read(0), read(1000));
+    assert!(half.vectors.is_half() && !single.vectors.is_half());
+    for row in 0..data.unique_len() {
+        let (a, b) = (half.vectors.row(row), single.vectors.row(row));
+        let cosine = a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt();
+        assert!(cosine > 1.0 - 1e-6, "{row}: {cosine}");
+    }
+    let provenance = |embedded: &Embedded| format!("{:?}", embedded.describe(Provenance::new(Seed(1), &[&data])));
+    assert!(provenance(&half).contains("16 bits") && provenance(&single).contains("32 bits"));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::pipeline::likeness::{Pool, Queries, Reference, SHORTLIST_BY_MODEL, ne
 use crate::pipeline::side::{Method, Side};
 use crate::progress::{Cancelled, Observer, Progress};
 use crate::seed::Seed;
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, s};
 use rand::Rng;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -155,8 +155,10 @@ impl MethodRun<'_> {
             }
             Method::Model | Method::Fitted | Method::Random => {
                 let side = Side::of_rows(part, with_bin, self.embedded);
-                let vectors = reference.query_vectors(&side, observer)?.unwrap_or_default();
-                let vectors = reference.under_head(vectors.select(Axis(0), &uniques), observer)?;
+                let vectors = reference
+                    .query_vectors(&side, observer)?
+                    .ok_or_else(|| PipelineError::Setting("the specimens have to be embedded first".to_owned()))?;
+                let vectors = reference.under_head(vectors.select(&uniques), observer)?;
                 group_vectors(vectors.view(), true_number, self.method.title(), self.settings.seed, observer)?
             }
         };

@@ -15,8 +15,9 @@ use crate::analysis::knn::{Rows, nearest};
 use crate::data::dataset::Dataset;
 use crate::data::frame::{FrameCheck, Registration};
 use crate::data::taxonomy::{Field, LabelColumn};
+use crate::pipeline::stored::StoredVectors;
 use crate::progress::{Cancelled, Observer, Progress};
-use ndarray::{Array2, Axis, s};
+use ndarray::s;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -106,7 +107,7 @@ struct Node {
 pub fn gap(
     curated: &Curated<'_>,
     frames: &[FrameCheck],
-    vectors: Option<&Array2<f32>>,
+    vectors: Option<&StoredVectors>,
     distance: Distance,
     provenance: Provenance,
     observer: &dyn Observer,
@@ -162,7 +163,7 @@ fn packed(dataset: &Dataset, frames: &[FrameCheck], unique: usize) -> Packed {
 /// The nearest node of another species of each, with its cosine.
 fn by_embedding(
     nodes: &[Node],
-    vectors: &Array2<f32>,
+    vectors: &StoredVectors,
     observer: &dyn Observer,
 ) -> Result<Vec<Option<(usize, f32)>>, Cancelled> {
     let uniques: Vec<u32> = nodes.iter().map(|node| node.unique as u32).collect();
@@ -175,11 +176,11 @@ fn by_embedding(
 /// Pairs of one species and of two by 1 − cosine.
 fn cosine_histogram(
     nodes: &[Node],
-    vectors: &Array2<f32>,
+    vectors: &StoredVectors,
     observer: &dyn Observer,
 ) -> Result<[[u64; BINS]; 2], Cancelled> {
     let uniques: Vec<usize> = nodes.iter().map(|node| node.unique).collect();
-    let mut unit = vectors.select(Axis(0), &uniques);
+    let mut unit = vectors.select(&uniques);
     for mut row in unit.rows_mut() {
         let length = row.dot(&row).sqrt().max(f32::MIN_POSITIVE);
         row /= length;
@@ -209,13 +210,13 @@ fn cosine_histogram(
     Ok(all)
 }
 
-fn cosine_distance(vectors: &Array2<f32>, a: usize, b: usize) -> f32 {
+fn cosine_distance(vectors: &StoredVectors, a: usize, b: usize) -> f32 {
     let (a, b) = (vectors.row(a), vectors.row(b));
     1.0 - a.dot(&b) / (a.dot(&a) * b.dot(&b)).sqrt().max(f32::MIN_POSITIVE)
 }
 
 /// Vectors with the nearest of another species of each node.
-type Embedded<'a> = (&'a Array2<f32>, &'a [Option<(usize, f32)>]);
+type Embedded<'a> = (&'a StoredVectors, &'a [Option<(usize, f32)>]);
 
 fn species(nodes: &[Node], reach: &[Reach], embedded: Option<Embedded<'_>>, names: &LabelColumn) -> Vec<GapRow> {
     let mut rows: Vec<GapRow> = Vec::new();
@@ -249,7 +250,7 @@ fn species(nodes: &[Node], reach: &[Reach], embedded: Option<Embedded<'_>>, name
 fn pairs(
     nodes: &[Node],
     barcodes: &[Packed],
-    vectors: &Array2<f32>,
+    vectors: &StoredVectors,
     reach: &[Reach],
     near: &[Option<(usize, f32)>],
     by: Distance,

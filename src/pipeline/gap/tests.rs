@@ -31,7 +31,8 @@ fn specimens(rows: &[(&str, Vec<u8>)]) -> Dataset {
 
 fn measured(dataset: &Dataset) -> Gap {
     let frames = check_frames(dataset, &Silent).unwrap();
-    let vectors = Array2::from_shape_fn((dataset.unique_len(), 2), |(unique, axis)| [1.0, unique as f32][axis]);
+    let vectors =
+        ndarray::Array2::from_shape_fn((dataset.unique_len(), 2), |(unique, axis)| [1.0, unique as f32][axis]).into();
     let provenance = Provenance::new(Seed(1), &[dataset]);
     gap(&Curated::new(dataset, &[]), &frames, Some(&vectors), Distance::P, provenance, &Silent).unwrap()
 }

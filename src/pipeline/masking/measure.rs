@@ -140,7 +140,7 @@ impl<'a> Measure<'a> {
 }
 
 fn fitted(reader: &Reader<'_>, references: &Array2<f32>, work: &Work<'_>) -> Result<Transform, PipelineError> {
-    Transform::fit(reader.transform, references.view(), work)
+    Transform::fit(reader.transform, references, work)
         .map_err(|error| stop_or(error, "fitting the transform on masked references"))
 }
 

@@ -56,7 +56,7 @@ impl From<Array2<f32>> for StoredVectors {
 
 impl StoredVectors {
     /// Zeros `[rows,width]`, in as many bits as the budget affords for `room` rows, to which they can grow.
-    pub(super) fn zeros(rows: usize, width: usize, room: usize, budget: MemoryBudget) -> Self {
+    pub fn zeros(rows: usize, width: usize, room: usize, budget: MemoryBudget) -> Self {
         fn zeros<T: Clone>(zero: T, count: usize, room: usize) -> Vec<T> {
             let mut numbers = Vec::with_capacity(room.max(count));
             numbers.resize(count, zero);
@@ -120,7 +120,7 @@ impl StoredVectors {
 
     /// Puts `vector` in the place of `row`. A number that 16 bits cannot hold takes all of them back to 32: the budget is a wish, the
     /// numbers are not.
-    pub(super) fn set(&mut self, row: usize, vector: &[f32]) {
+    pub fn set(&mut self, row: usize, vector: &[f32]) {
         let too_large = |value: &f32| value.is_finite() && !f16::from_f32(*value).is_finite();
         if self.is_half() && vector.iter().any(too_large) {
             self.widen();

@@ -12,6 +12,7 @@ pub mod export;
 pub mod log;
 pub mod look;
 pub mod masking;
+pub mod ordering;
 pub mod overview;
 pub mod results;
 pub mod review;
@@ -20,6 +21,7 @@ pub mod selection;
 pub mod settings;
 pub mod stage;
 mod steps;
+pub mod suspects;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

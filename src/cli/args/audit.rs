@@ -31,6 +31,9 @@ pub struct AuditArguments {
     /// Identity from which on two barcodes may be of one species
     #[arg(long, value_name = "X", default_value_t = AuditSettings::default().same_species)]
     pub same_species: f32,
+    /// Identity below which a barcode that fits the COI-5P frame nowhere is another stretch of DNA rather than a pseudogene
+    #[arg(long, value_name = "X", default_value_t = AuditSettings::default().related)]
+    pub related: f32,
     /// By how much another name must be more identical than its own before a label is doubted
     #[arg(long, value_name = "X", default_value_t = AuditSettings::default().margin)]
     pub margin: f32,

@@ -15,6 +15,7 @@ pub(super) fn run(arguments: &AuditArguments, common: &Common, watch: &Watch) ->
         contamination: arguments.contamination,
         contaminant: arguments.contaminant,
         same_species: arguments.same_species,
+        related: arguments.related,
         margin: arguments.margin,
         seed: common.seed(),
     };

@@ -288,6 +288,14 @@ impl Case<'_> {
         nearest.into_iter().flatten().all(|identity| identity < self.settings.same_species)
     }
 
+    /// Whether it fits the frame nowhere and is unlike its own name: of another stretch of DNA, whose stop codons say nothing. Others of
+    /// another name may be of that stretch, too.
+    fn is_another_region(&self) -> bool {
+        let own = self.evidence.own.map(|(_, own)| own);
+        let nearest = own.or(self.evidence.other.map(|other| other.identity));
+        self.is(Flags::NOT_COI) && nearest.is_none_or(|identity| identity < self.settings.related)
+    }
+
     fn breaks(&self) -> Option<&'static str> {
         if self.is(Flags::STOP_CODON) {
             Some("a stop codon in every reading frame")
@@ -350,7 +358,7 @@ fn splash(case: &Case<'_>) -> Verdict {
 }
 
 fn pseudogene(case: &Case<'_>) -> Verdict {
-    let broken = case.breaks().filter(|_| case.diverges())?;
+    let broken = case.breaks().filter(|_| case.diverges() && !case.is_another_region())?;
     let own = case.evidence.own.map_or_else(
         || "it is near to no other specimen".to_owned(),
         |(_, own)| format!("it is only {} identical to the nearest of its own name", percent(own)),

@@ -34,7 +34,7 @@ pub struct Other {
 }
 
 /// What is known about a specimen beside its label.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Evidence {
     /// What reader and frame check saw.
     pub flags: Flags,

@@ -47,6 +47,9 @@ pub struct AuditSettings {
     pub contaminant: f32,
     /// Identity from which on two barcodes may be of one species. 2 % is the usual first guess for COI (Hebert et al. 2003).
     pub same_species: f32,
+    /// Identity below which a barcode that fits the COI-5P frame nowhere is another stretch of DNA rather than a copy gone astray: unrelated
+    /// sequences of this composition align at 0.4 to 0.55.
+    pub related: f32,
     /// By how much the nearest of another name must be more identical than the nearest of its own before a label is doubted.
     pub margin: f32,
     /// Seed, of which only the record needs to know: nothing is drawn.
@@ -62,6 +65,7 @@ impl Default for AuditSettings {
             contamination: 0.99,
             contaminant: 0.9,
             same_species: 0.98,
+            related: 0.6,
             margin: 0.015,
             seed: Seed::default(),
         }
@@ -159,6 +163,7 @@ fn check_settings(settings: &AuditSettings) -> Result<(), PipelineError> {
         ("contamination", settings.contamination),
         ("contaminant", settings.contaminant),
         ("same species", settings.same_species),
+        ("related", settings.related),
         ("margin", settings.margin),
     ];
     match shares.into_iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
@@ -184,6 +189,7 @@ fn provenance(side: Side<'_>, settings: &AuditSettings) -> Provenance {
         .with("contamination identity", settings.contamination)
         .with("contaminant identity", settings.contaminant)
         .with("same species identity", settings.same_species)
+        .with("related identity", settings.related)
         .with("margin", settings.margin)
 }
 

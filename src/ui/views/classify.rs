@@ -9,10 +9,12 @@ use crate::pipeline::classify::Classification;
 use crate::session::columns::{Sorting, order};
 use crate::session::confusion::Confusion;
 use crate::session::export::Exported;
+use crate::session::ordering::{SortKey, order_by};
 use crate::session::selection::Rows;
 use crate::session::{Command, Step};
 use crate::ui::scope::Scope;
 use crate::ui::shell::view_title;
+use crate::ui::widgets::sorted::Sorted;
 use crate::ui::widgets::state;
 use crate::ui::widgets::table::{Table, TableColumn};
 use crate::ui::{theme, words};
@@ -58,23 +60,17 @@ pub struct ClassifyView {
     class_sorting: Option<Sorting>,
     wrong_sorting: Option<Sorting>,
     derived: Option<Derived>,
-}
-
-#[derive(Clone, PartialEq)]
-struct DerivedKey {
-    look: u64,
-    sortings: [Option<Sorting>; 2],
+    /// Indices into the calls of those named wrong; the names and the window's filters that they depend on.
+    wrong: Sorted<Classification, Option<Sorting>, u64>,
 }
 
 /// What is made of a classification once.
 struct Derived {
     of: Arc<Classification>,
-    key: DerivedKey,
+    sorting: Option<Sorting>,
     confusion: Confusion,
     /// Indices into the scores' classes, in the order of the table.
     classes: Vec<usize>,
-    /// Indices into the calls of those named wrong, in the order of the table.
-    wrong: Vec<usize>,
 }
 
 impl ClassifyView {
@@ -95,8 +91,9 @@ impl ClassifyView {
             return;
         };
         state::of_step(ui, scope, Step::Names(scope.session.results.naming()));
-        let Some(dataset) = scope.dataset() else { return };
-        self.derive(scope, &names, dataset);
+        let Some(dataset) = scope.session.dataset().map(|opened| &opened.dataset) else { return };
+        self.derive(&names);
+        self.find_wrong(ui, scope, &names, dataset);
         comparison(ui, scope);
         trained_on(ui, &names);
         ui.add_space(theme::GAP);
@@ -114,27 +111,35 @@ impl ClassifyView {
         }
     }
 
-    fn derive(&mut self, scope: &Scope<'_>, names: &Arc<Classification>, dataset: &Dataset) {
-        let key = DerivedKey { look: scope.session.look.revision, sortings: [self.class_sorting, self.wrong_sorting] };
-        if self.derived.as_ref().is_some_and(|derived| Arc::ptr_eq(&derived.of, names) && derived.key == key) {
+    fn derive(&mut self, names: &Arc<Classification>) {
+        let is_same = |derived: &Derived| Arc::ptr_eq(&derived.of, names) && derived.sorting == self.class_sorting;
+        if self.derived.as_ref().is_some_and(is_same) {
             return;
         }
-        let shown = |index: &usize| {
-            let call = &names.calls[*index];
-            call.correct() == Some(false) && scope.session.look.shows(call.row)
-        };
-        let wrong = (0..names.calls.len()).filter(shown);
-        let sorting = self.wrong_sorting.unwrap_or(Sorting { column: 3, ascending: false });
-        let wrong = order(wrong, sorting.ascending, |&a, &b| compare_wrong(names, dataset, sorting.column, a, b));
         let number = names.scores.as_ref().map_or(0, |scores| scores.per_class.len());
         let sorting = self.class_sorting.unwrap_or(Sorting { column: 1, ascending: false });
         let classes = order(0..number, sorting.ascending, |&a, &b| compare_classes(names, sorting.column, a, b));
         let confusion = Confusion::of(names, SHOWN_CLASSES);
-        self.derived = Some(Derived { of: Arc::clone(names), key, confusion, classes, wrong });
+        self.derived = Some(Derived { of: Arc::clone(names), sorting: self.class_sorting, confusion, classes });
+    }
+
+    fn find_wrong(&mut self, ui: &Ui, scope: &Scope<'_>, names: &Arc<Classification>, dataset: &Arc<Dataset>) {
+        let key = (names, self.wrong_sorting, scope.session.look.revision);
+        let sorting = self.wrong_sorting.unwrap_or(Sorting { column: 3, ascending: false });
+        let (dataset, visible) = (Arc::clone(dataset), scope.session.look.visible.clone());
+        let (sorted, shown) = (Arc::clone(names), Arc::clone(names));
+        let sort = move || {
+            let calls = &sorted.calls;
+            let wrong = (0..calls.len() as u32).filter(|&at| calls[at as usize].correct() == Some(false));
+            order_by(wrong.collect(), sorting.ascending, |at| wrong_key(&sorted, &dataset, sorting.column, at as usize))
+        };
+        let keep = move |at: &u32| visible.as_ref().is_none_or(|rows| rows.contains(shown.calls[*at as usize].row));
+        let choose = move |all: &[u32]| all.iter().copied().filter(keep).collect();
+        self.wrong.ask(ui.ctx(), key, names.calls.len(), sort, choose);
     }
 
     fn tabs(&mut self, ui: &mut Ui) {
-        let wrong = self.derived.as_ref().map_or(0, |derived| derived.wrong.len());
+        let wrong = self.wrong.rows().len();
         ui.horizontal(|ui| {
             for (tab, name) in [
                 (Tab::Confusion, "Who is taken for whom".to_owned()),
@@ -196,20 +201,25 @@ impl ClassifyView {
     }
 
     fn wrong(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, names: &Classification, dataset: &Dataset) {
-        let Some(derived) = &self.derived else { return };
-        if derived.wrong.is_empty() {
-            ui.label("Every specimen that is shown is named as it is labelled.");
+        if self.wrong.rows().is_empty() {
+            let text = if self.wrong.is_sorting() {
+                "Sorting…"
+            } else {
+                "Every specimen that is shown is named as it is labelled."
+            };
+            ui.label(text);
             return;
         }
         let selection = &scope.session.selection;
-        let row_at = |position: usize| names.calls[derived.wrong[position]].row;
-        let current =
-            selection.focus().and_then(|row| (0..derived.wrong.len()).find(|&position| row_at(position) == row));
+        let row_of = |at: u32| names.calls[at as usize].row;
+        let current = self.wrong.place_of(selection.focus(), |at| Some(row_of(at)) == selection.focus());
+        let wrong = self.wrong.rows();
+        let row_at = |position: usize| row_of(wrong[position]);
         let table = Table {
             id: "wrong",
             name: "specimens",
             columns: &WRONG_COLUMNS,
-            rows: derived.wrong.len(),
+            rows: wrong.len(),
             sorting: self.wrong_sorting,
             height: None,
             current,
@@ -219,7 +229,7 @@ impl ClassifyView {
             ui,
             |position| selection.rows().contains(row_at(position)),
             |ui, position, column| {
-                ui.label(wrong_text(names, dataset, derived.wrong[position], column));
+                ui.label(wrong_text(names, dataset, wrong[position] as usize, column));
             },
         );
         if let Some((position, keys)) = answer.chosen {
@@ -348,19 +358,16 @@ fn wrong_text(names: &Classification, dataset: &Dataset, index: usize, column: u
     }
 }
 
-fn compare_wrong(names: &Classification, dataset: &Dataset, column: usize, a: usize, b: usize) -> Ordering {
-    let number = |index: usize| {
-        let call = &names.calls[index];
-        let value = match column {
-            3 => call.margin,
-            4 => call.cosine,
-            _ => call.identity,
-        };
-        value.unwrap_or(f32::NEG_INFINITY)
-    };
+fn wrong_key<'a>(names: &'a Classification, dataset: &'a Dataset, column: usize, index: usize) -> SortKey<'a> {
+    let call = &names.calls[index];
     match column {
-        3..=5 => number(a).total_cmp(&number(b)),
-        _ => wrong_text(names, dataset, a, column).cmp(&wrong_text(names, dataset, b, column)),
+        0 => SortKey::words(Some(dataset.id(call.row))),
+        1 => SortKey::words(call.label.map(|code| names.name(code))),
+        2 => SortKey::words(call.predicted.map(|code| names.name(code))),
+        3 => SortKey::number(call.margin),
+        4 => SortKey::number(call.cosine),
+        5 => SortKey::number(call.identity),
+        _ => SortKey::words(call.neighbour.map(|row| dataset.id(row))),
     }
 }
 

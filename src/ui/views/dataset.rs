@@ -3,14 +3,16 @@
 use crate::data::import::{Event, ImportReport, ReportEntry};
 use crate::data::taxonomy::Field;
 use crate::jobs::Opened;
-use crate::session::columns::{Sorting, order};
+use crate::session::columns::Sorting;
 use crate::session::export::Exported;
+use crate::session::ordering::{SortKey, order_by};
 use crate::session::overview::FieldOverview;
 use crate::session::selection::{Mode, Rows};
 use crate::session::{Command, Step};
 use crate::ui::scope::Scope;
 use crate::ui::shell::view_title;
 use crate::ui::widgets::bars::{self, Bar, Histogram};
+use crate::ui::widgets::sorted::Sorted;
 use crate::ui::widgets::state;
 use crate::ui::widgets::table::{Table, TableColumn};
 use crate::ui::{theme, words};
@@ -39,22 +41,21 @@ pub struct DatasetView {
     rank: Option<Field>,
     sorting: Option<Sorting>,
     derived: Option<Derived>,
+    /// The report's entries.
+    entries: Sorted<Opened, Option<Sorting>, ()>,
 }
 
 /// What is made of an opened file once.
 struct Derived {
     of: Arc<Opened>,
-    sorting: Option<Sorting>,
     lengths: Histogram,
-    /// The report's entries in the order of the table.
-    entries: Vec<u32>,
 }
 
 impl DatasetView {
     /// Draws it.
     pub fn show(&mut self, ui: &mut Ui, scope: &mut Scope<'_>) {
         let Some(opened) = scope.session.dataset().cloned() else { return };
-        self.derive(scope, &opened);
+        self.derive(ui, scope, &opened);
         let about = words::counted(opened.dataset.len(), "specimen", "specimens");
         view_title(ui, scope, opened.dataset.name(), &about, &[Exported::Report, Exported::Lengths]);
         state::of_step(ui, scope, Step::Frames);
@@ -73,22 +74,24 @@ impl DatasetView {
         });
     }
 
-    fn derive(&mut self, scope: &Scope<'_>, opened: &Arc<Opened>) {
-        let is_same = |derived: &Derived| Arc::ptr_eq(&derived.of, opened) && derived.sorting == self.sorting;
-        if self.derived.as_ref().is_some_and(is_same) {
-            return;
-        }
-        let lengths = Histogram::of(scope.session.overview.lengths.iter().map(|&length| length as usize), BINS);
-        let report = &opened.report;
-        let all = 0..report.entries.len() as u32;
-        let entries = match self.sorting {
-            None => all.collect(),
-            Some(Sorting { column, ascending }) => {
-                let entry = |index: u32| &report.entries[index as usize];
-                order(all, ascending, |&a, &b| compare_entries(report, entry(a), entry(b), column))
+    fn derive(&mut self, ui: &Ui, scope: &Scope<'_>, opened: &Arc<Opened>) {
+        let (sorted, sorting) = (Arc::clone(opened), self.sorting);
+        let many = opened.report.entries.len();
+        let sort = move || {
+            let all: Vec<u32> = (0..many as u32).collect();
+            match sorting {
+                None => all,
+                Some(Sorting { column, ascending }) => {
+                    let report = &sorted.report;
+                    order_by(all, ascending, |at| entry_key(report, &report.entries[at as usize], column))
+                }
             }
         };
-        self.derived = Some(Derived { of: Arc::clone(opened), sorting: self.sorting, lengths, entries });
+        self.entries.ask(ui.ctx(), (opened, sorting, ()), many, sort, <[u32]>::to_vec);
+        if self.derived.as_ref().is_none_or(|derived| !Arc::ptr_eq(&derived.of, opened)) {
+            let lengths = Histogram::of(scope.session.overview.lengths.iter().map(|&length| length as usize), BINS);
+            self.derived = Some(Derived { of: Arc::clone(opened), lengths });
+        }
     }
 
     fn composition(&mut self, ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -160,17 +163,17 @@ impl DatasetView {
     }
 
     fn report_table(&mut self, ui: &mut Ui, report: &ImportReport) {
-        let Some(derived) = &self.derived else { return };
         if report.entries.is_empty() {
             return;
         }
         let text = format!("Left out and put right: {}", words::counted(report.entries.len(), "line", "lines"));
         ui.label(RichText::new(text).strong());
+        let entries = self.entries.rows();
         let table = Table {
             id: "report",
             name: "import report",
             columns: &REPORT_COLUMNS,
-            rows: derived.entries.len(),
+            rows: entries.len(),
             sorting: self.sorting,
             height: Some(REPORT_ROWS * theme::ROW),
             current: None,
@@ -180,7 +183,7 @@ impl DatasetView {
             ui,
             |_| false,
             |ui, position, column| {
-                let entry = &report.entries[derived.entries[position] as usize];
+                let entry = &report.entries[entries[position] as usize];
                 ui.label(entry_text(report, entry, column));
             },
         );
@@ -309,6 +312,11 @@ fn entry_text(report: &ImportReport, entry: &ReportEntry, column: usize) -> Stri
     }
 }
 
-fn compare_entries(report: &ImportReport, a: &ReportEntry, b: &ReportEntry, column: usize) -> std::cmp::Ordering {
-    if column == 1 { a.line.cmp(&b.line) } else { entry_text(report, a, column).cmp(&entry_text(report, b, column)) }
+fn entry_key<'a>(report: &'a ImportReport, entry: &'a ReportEntry, column: usize) -> SortKey<'a> {
+    match column {
+        1 => SortKey::number(Some(entry.line)),
+        2 => SortKey::words(Some(entry.id.as_str())),
+        5 => SortKey::words(entry.detail.as_deref()),
+        _ => SortKey::words(Some(entry_text(report, entry, column))),
+    }
 }

@@ -7,6 +7,7 @@ pub mod float;
 pub mod map;
 pub mod sequence;
 pub mod site;
+pub mod sorted;
 pub mod stack;
 pub mod state;
 pub mod table;

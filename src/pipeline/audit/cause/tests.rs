@@ -134,6 +134,18 @@ fn a_broken_frame_is_a_pseudogene_only_with_divergence() {
 }
 
 #[test]
+fn another_stretch_of_dna_is_no_pseudogene() {
+    let elsewhere = Evidence { flags: Flags::STOP_CODON | Flags::NOT_COI, own: Some((0, 0.47)), ..fine() };
+    assert_eq!(cause_of(elsewhere.clone()), Cause::LowQuality);
+    assert_eq!(
+        cause_of(Evidence { own: Some((0, 0.7)), ..elsewhere.clone() }),
+        Cause::Pseudogene,
+        "a relative, if a far one"
+    );
+    assert_eq!(cause_of(Evidence { flags: Flags::STOP_CODON, ..elsewhere }), Cause::Pseudogene, "it fits the frame");
+}
+
+#[test]
 fn poor_reads_are_told_with_every_reason() {
     let found = judge_first(&usual(), Evidence { flags: Flags::SHORT | Flags::AMBIGUOUS, ..fine() });
     assert_eq!(found.cause, Cause::LowQuality);

@@ -5,14 +5,15 @@ use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::jobs::Discovered;
 use crate::pipeline::discover::{Decision, Finding};
-use crate::session::columns::{Sorting, order};
+use crate::session::columns::Sorting;
+use crate::session::ordering::{SortKey, order_by};
 use crate::session::selection::Rows;
 use crate::ui::scope::Scope;
 use crate::ui::widgets::bars::swatch;
+use crate::ui::widgets::sorted::Sorted;
 use crate::ui::widgets::table::{Table, TableColumn};
 use crate::ui::words;
 use egui::{Modifiers, Ui};
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 const COLUMNS: [TableColumn; 9] = [
@@ -40,34 +41,28 @@ const COLUMNS: [TableColumn; 9] = [
 pub(super) struct Decisions {
     sorting: Option<Sorting>,
     only: Option<Decision>,
-    derived: Option<Derived>,
-}
-
-/// What is made of a discovery once.
-struct Derived {
-    of: Arc<Discovered>,
-    key: (Option<Sorting>, Option<Decision>, u64),
-    /// How many were taken for what.
-    counts: [usize; 4],
-    /// Indices into the findings, in the order shown.
-    rows: Vec<usize>,
+    /// How many were taken for what, in which discovery.
+    counts: Option<(Arc<Discovered>, [usize; 4])>,
+    /// Indices into the findings; what is taken for one thing only, and the window's filters.
+    rows: Sorted<Discovered, Option<Sorting>, (Option<Decision>, u64)>,
 }
 
 impl Decisions {
     pub(super) fn show(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, found: &Arc<Discovered>) {
         let Some(dataset) = scope.dataset() else { return };
-        self.derive(scope, found, dataset);
+        self.find(ui, scope, found);
         self.legend(ui, scope, found);
-        let Some(derived) = &self.derived else { return };
         let findings = &found.discovery.findings;
         let selection = &scope.session.selection;
-        let at = |position: usize| &findings[derived.rows[position]];
-        let current = selection.focus().and_then(|row| (0..derived.rows.len()).find(|&place| at(place).row == row));
+        let focus = selection.focus();
+        let current = self.rows.place_of(focus, |at| Some(findings[at as usize].row) == focus);
+        let rows = self.rows.rows();
+        let at = |position: usize| &findings[rows[position] as usize];
         let table = Table {
             id: "decisions",
             name: "specimens",
             columns: &COLUMNS,
-            rows: derived.rows.len(),
+            rows: rows.len(),
             sorting: self.sorting,
             height: None,
             current,
@@ -92,29 +87,40 @@ impl Decisions {
         }
     }
 
-    fn derive(&mut self, scope: &Scope<'_>, found: &Arc<Discovered>, dataset: &Dataset) {
-        let look = &scope.session.look;
-        let key = (self.sorting, self.only, look.revision);
-        if self.derived.as_ref().is_some_and(|derived| Arc::ptr_eq(&derived.of, found) && derived.key == key) {
-            return;
+    fn find(&mut self, ui: &Ui, scope: &Scope<'_>, found: &Arc<Discovered>) {
+        let Some(dataset) = scope.session.dataset().map(|opened| Arc::clone(&opened.dataset)) else { return };
+        if self.counts.as_ref().is_none_or(|(of, _)| !Arc::ptr_eq(of, found)) {
+            self.counts = Some((Arc::clone(found), Decision::ALL.map(|decision| found.discovery.count(decision))));
         }
-        let findings = &found.discovery.findings;
-        let shown = (0..findings.len())
-            .filter(|&at| look.shows(findings[at].row) && self.only.is_none_or(|only| findings[at].decision == only));
+        let (only, visible) = (self.only, scope.session.look.visible.clone());
+        let key = (found, self.sorting, (only, scope.session.look.revision));
+        let many = found.discovery.findings.len();
+        let (sorted, shown) = (Arc::clone(found), Arc::clone(found));
         // What is most surely new stands first.
         let Sorting { column, ascending } = self.sorting.unwrap_or(Sorting { column: 3, ascending: true });
-        let rows = order(shown, ascending, |&a, &b| compare(dataset, &findings[a], &findings[b], column));
-        let counts = Decision::ALL.map(|decision| found.discovery.count(decision));
-        self.derived = Some(Derived { of: Arc::clone(found), key, counts, rows });
+        let sort = move || {
+            let findings = &sorted.discovery.findings;
+            let all: Vec<u32> = (0..many as u32).collect();
+            // Of those held at the same rate the strangest first, in either direction of any other column.
+            let first = order_by(all, true, |at| SortKey::number(Some(findings[at as usize].p_species)));
+            order_by(first, ascending, |at| sort_key(&dataset, &findings[at as usize], column))
+        };
+        let keep = move |at: &u32| {
+            let finding = &shown.discovery.findings[*at as usize];
+            only.is_none_or(|only| finding.decision == only)
+                && visible.as_ref().is_none_or(|rows| rows.contains(finding.row))
+        };
+        let choose = move |all: &[u32]| all.iter().copied().filter(keep).collect();
+        self.rows.ask(ui.ctx(), key, many, sort, choose);
     }
 
     /// What the colours mean; each narrows the list down, and its specimens can be selected.
     fn legend(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, found: &Discovered) {
-        let Some(derived) = &self.derived else { return };
+        let Some(counts) = self.counts.as_ref().map(|(_, counts)| *counts) else { return };
         ui.horizontal_wrapped(|ui| {
             let all = format!("All ({})", words::count(found.discovery.findings.len()));
             ui.selectable_value(&mut self.only, None, all);
-            for (decision, count) in Decision::ALL.into_iter().zip(derived.counts) {
+            for (decision, count) in Decision::ALL.into_iter().zip(counts) {
                 // Laid out one by one: a row within a row would not wrap.
                 swatch(ui, colour(decision));
                 let name = format!("{} ({})", words::capitalised(decision.title()), words::count(count));
@@ -153,17 +159,16 @@ fn own<'a>(dataset: &'a Dataset, finding: &Finding) -> Option<&'a str> {
     dataset.label(finding.row, Field::Species).or_else(|| dataset.label(finding.row, Field::Genus))
 }
 
-fn compare(dataset: &Dataset, a: &Finding, b: &Finding, column: usize) -> Ordering {
-    let identity = |finding: &Finding| finding.identity.unwrap_or(0.0);
+fn sort_key<'a>(dataset: &'a Dataset, finding: &'a Finding, column: usize) -> SortKey<'a> {
     match column {
-        0 => dataset.id(a.row).cmp(dataset.id(b.row)),
-        1 => a.decision.cmp(&b.decision),
-        2 => a.taxon.cmp(&b.taxon),
-        3 => a.rates.new.total_cmp(&b.rates.new).then(a.p_species.total_cmp(&b.p_species)),
-        4 => a.p_species.total_cmp(&b.p_species),
-        5 => a.p_genus.total_cmp(&b.p_genus),
-        6 => identity(a).total_cmp(&identity(b)),
-        7 => nearest(dataset, a).cmp(&nearest(dataset, b)),
-        _ => own(dataset, a).cmp(&own(dataset, b)),
+        0 => SortKey::words(Some(dataset.id(finding.row))),
+        1 => SortKey::number(Some(finding.decision as u8)),
+        2 => SortKey::words(finding.taxon.as_deref()),
+        3 => SortKey::number(Some(finding.rates.new)),
+        4 => SortKey::number(Some(finding.p_species)),
+        5 => SortKey::number(Some(finding.p_genus)),
+        6 => SortKey::number(finding.identity),
+        7 => SortKey::words(nearest(dataset, finding)),
+        _ => SortKey::words(own(dataset, finding)),
     }
 }

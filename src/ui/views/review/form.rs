@@ -78,6 +78,11 @@ fn rules(ui: &mut Ui, scope: &mut Scope<'_>) {
             &mut now.contaminant,
         ),
         (
+            "Related from",
+            "Identity below which a barcode outside of the COI frame is another stretch of DNA rather than a pseudogene",
+            &mut now.related,
+        ),
+        (
             "Doubt from",
             "By how much the nearest of another name must be more identical than the nearest of its own before a label is doubted",
             &mut now.margin,

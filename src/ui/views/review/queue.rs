@@ -5,13 +5,15 @@ use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::pipeline::audit::{Audit, Cause, Suspect};
 use crate::session::Command;
-use crate::session::columns::{Sorting, order};
+use crate::session::columns::Sorting;
+use crate::session::ordering::{SortKey, order_by};
 use crate::session::selection::Rows;
+use crate::session::suspects::{SuspectFilter, Wanted};
 use crate::ui::scope::Scope;
+use crate::ui::widgets::sorted::Sorted;
 use crate::ui::widgets::table::{Table, TableColumn};
 use crate::ui::{theme, words};
 use egui::{CentralPanel, ComboBox, Frame, Label, Margin, Modifiers, Panel, RichText, TextEdit, Ui};
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 const COLUMNS: [TableColumn; 6] = [
@@ -34,7 +36,10 @@ pub(super) struct Queue {
     taxon: String,
     undecided: bool,
     actions: Actions,
-    derived: Option<Derived>,
+    /// Specimens of each cause, in the order of [`Cause::ALL`], of which audit.
+    counts: Option<(Arc<Audit>, [usize; Cause::ALL.len()])>,
+    /// Indices into the suspects.
+    rows: Sorted<Audit, Option<Sorting>, Filter>,
     scroll_to: Option<usize>,
 }
 
@@ -46,33 +51,22 @@ impl Default for Queue {
             taxon: String::new(),
             undecided: true,
             actions: Actions::default(),
-            derived: None,
+            counts: None,
+            rows: Sorted::default(),
             scroll_to: None,
         }
     }
 }
 
-/// What the list depends on: order, cause, taxon, whether decided ones are left out, the filters of the window, the decisions.
-type Key = (Option<Sorting>, Option<Cause>, String, bool, u64, usize);
-
-/// What is made of an audit once.
-struct Derived {
-    of: Arc<Audit>,
-    key: Key,
-    /// Specimens of each cause, in the order of [`Cause::ALL`].
-    counts: [usize; Cause::ALL.len()],
-    /// Indices into the suspects, in the order shown.
-    rows: Vec<usize>,
-    /// Label in force and what was decided, for each of `rows`.
-    texts: Vec<[String; 2]>,
-}
+/// Which suspects are listed: what is wanted, the filters of the window, the decisions.
+type Filter = (Wanted, u64, usize);
 
 impl Queue {
     pub(super) fn show(&mut self, ui: &mut Ui, scope: &mut Scope<'_>) {
         let (Some(dataset), Some(audit)) = (scope.dataset(), scope.session.reviewing.audited.shown().cloned()) else {
             return;
         };
-        self.derive(scope, &audit, dataset);
+        self.find(ui, scope, &audit);
         self.filters(ui, scope, &audit);
         let width = ui.available_width();
         Panel::right("dossier")
@@ -105,65 +99,51 @@ impl Queue {
 
     /// Turns to the next specimen of the list.
     fn step(&mut self, scope: &mut Scope<'_>, audit: &Audit, from: Option<usize>) {
-        let Some(derived) = &self.derived else { return };
-        let row = |place: usize| audit.suspects[derived.rows[place]].row;
-        let place = from.and_then(|focus| (0..derived.rows.len()).find(|&place| row(place) == focus));
+        let row = |at: u32| audit.suspects[at as usize].row;
+        let place = self.rows.place_of(from, |at| Some(row(at)) == from);
         let next = place.map_or(0, |place| place + 1);
-        if next < derived.rows.len() {
+        if let Some(&at) = self.rows.rows().get(next) {
             self.scroll_to = Some(next);
-            scope.select_row(row(next), Modifiers::NONE);
+            scope.select_row(row(at), Modifiers::NONE);
         }
     }
 
-    fn derive(&mut self, scope: &Scope<'_>, audit: &Arc<Audit>, dataset: &Dataset) {
-        let look = &scope.session.look;
-        let entries = scope.session.reviewing.entries();
-        let key =
-            (self.sorting, self.only, self.taxon.clone(), self.undecided, look.revision, Arc::as_ptr(entries) as usize);
-        if self.derived.as_ref().is_some_and(|derived| Arc::ptr_eq(&derived.of, audit) && derived.key == key) {
-            return;
+    fn find(&mut self, ui: &Ui, scope: &Scope<'_>, audit: &Arc<Audit>) {
+        let Some(dataset) = scope.session.dataset().map(|opened| Arc::clone(&opened.dataset)) else { return };
+        if self.counts.as_ref().is_none_or(|(of, _)| !Arc::ptr_eq(of, audit)) {
+            self.counts = Some((Arc::clone(audit), Cause::ALL.map(|cause| audit.count(cause))));
         }
-        let Some(curated) = scope.session.curated() else { return };
+        let (entries, look) = (scope.session.reviewing.entries(), &scope.session.look);
         let focus = scope.session.selection.focus();
-        let taxon = self.taxon.trim().to_lowercase();
-        let is_of_taxon = |row: usize| {
-            taxon.is_empty()
-                || Field::RANKS
-                    .into_iter()
-                    .filter_map(|rank| curated.label(row, rank))
-                    .any(|name| name.to_lowercase().contains(&taxon))
+        let wanted = Wanted {
+            cause: self.only,
+            taxon: self.taxon.clone(),
+            undecided: self.undecided,
+            // Without a need it is left out: another one that is looked at changes no list.
+            focus: focus.filter(|_| self.undecided),
         };
-        let suspects = &audit.suspects;
-        let shown = (0..suspects.len()).filter(|&at| {
-            let Suspect { row, cause, .. } = suspects[at];
-            let is_wanted = match self.only {
-                Some(only) => cause == only,
-                None => cause.is_suspicious(),
-            };
-            // The one that is looked at stays until another is, so that its decision can be seen.
-            let is_open = !self.undecided || curated.decisions(row).is_empty() || focus == Some(row);
-            is_wanted && is_open && look.shows(row) && is_of_taxon(row)
-        });
-        let rows: Vec<usize> = match self.sorting {
-            None => shown.collect(),
-            Some(Sorting { column, ascending }) => {
-                order(shown, ascending, |&a, &b| compare(dataset, &suspects[a], &suspects[b], column))
+        let filter = (wanted.clone(), look.revision, Arc::as_ptr(entries) as usize);
+        let (sorted, sorting, names) = (Arc::clone(audit), self.sorting, Arc::clone(&dataset));
+        let many = audit.suspects.len();
+        let sort = move || {
+            let all: Vec<u32> = (0..many as u32).collect();
+            match sorting {
+                None => all,
+                Some(Sorting { column, ascending }) => {
+                    order_by(all, ascending, |at| sort_key(&names, &sorted.suspects[at as usize], column))
+                }
             }
         };
-        let texts = rows
-            .iter()
-            .map(|&at| {
-                let row = suspects[at].row;
-                let decided: Vec<&str> = curated.decisions(row).iter().map(|decision| decision.kind.title()).collect();
-                [curated.name(row).unwrap_or("–").to_owned(), distinct(&decided)]
-            })
-            .collect();
-        let counts = Cause::ALL.map(|cause| audit.count(cause));
-        self.derived = Some(Derived { of: Arc::clone(audit), key, counts, rows, texts });
+        let (shown, entries, visible) = (Arc::clone(audit), Arc::clone(entries), look.visible.clone());
+        let choose = move |all: &[u32]| {
+            let filter = SuspectFilter::new(wanted, dataset, &entries, visible);
+            all.iter().copied().filter(|&at| filter.keeps(&shown.suspects[at as usize])).collect()
+        };
+        self.rows.ask(ui.ctx(), (audit, sorting, filter), many, sort, choose);
     }
 
     fn filters(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, audit: &Audit) {
-        let Some(derived) = &self.derived else { return };
+        let Some(counts) = self.counts.as_ref().map(|(_, counts)| *counts) else { return };
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("Show");
             let chosen =
@@ -173,7 +153,7 @@ impl Queue {
                 .selected_text(chosen)
                 .show_ui(ui, |ui| {
                     ui.selectable_value(&mut self.only, None, "all that is suspicious");
-                    for (cause, count) in Cause::ALL.into_iter().zip(derived.counts) {
+                    for (cause, count) in Cause::ALL.into_iter().zip(counts) {
                         let name = format!("{} ({})", cause.title(), words::count(count));
                         ui.add_enabled_ui(count > 0, |ui| ui.selectable_value(&mut self.only, Some(cause), name));
                     }
@@ -187,25 +167,26 @@ impl Queue {
                 .on_hover_text("Only specimens whose order, family, genus or species has this in it");
             ui.checkbox(&mut self.undecided, "Only undecided")
                 .on_hover_text("Leave out what something was decided about");
-            let text = words::counted(derived.rows.len(), "specimen", "specimens");
+            let text = words::counted(self.rows.rows().len(), "specimen", "specimens");
             ui.label(RichText::new(text).color(theme::tokens(ui).quiet));
             if ui.link("Select them").on_hover_text("Select them everywhere, on the map too").clicked() {
-                let rows: Rows = derived.rows.iter().map(|&at| audit.suspects[at].row).collect();
+                let rows: Rows = self.rows.rows().iter().map(|&at| audit.suspects[at as usize].row).collect();
                 scope.select(rows, Modifiers::NONE);
             }
         });
     }
 
     fn table(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, audit: &Audit, dataset: &Dataset) {
-        let Some(derived) = &self.derived else { return };
-        let selection = &scope.session.selection;
-        let at = |position: usize| &audit.suspects[derived.rows[position]];
-        let current = selection.focus().and_then(|row| (0..derived.rows.len()).find(|&place| at(place).row == row));
+        let Some(curated) = scope.session.curated() else { return };
+        let focus = scope.session.selection.focus();
+        let current = self.rows.place_of(focus, |at| Some(audit.suspects[at as usize].row) == focus);
+        let rows = self.rows.rows();
+        let at = |position: usize| &audit.suspects[rows[position] as usize];
         let table = Table {
             id: "suspects",
             name: "suspects",
             columns: &COLUMNS,
-            rows: derived.rows.len(),
+            rows: rows.len(),
             sorting: self.sorting,
             height: None,
             current,
@@ -213,16 +194,16 @@ impl Queue {
         };
         let answer = table.show(
             ui,
-            |position| selection.focus() == Some(at(position).row),
+            |position| focus == Some(at(position).row),
             |ui, position, column| {
                 let suspect = at(position);
                 let text = match column {
                     0 => dataset.id(suspect.row),
                     1 => &format!("{:.2}", suspect.score),
-                    2 => &derived.texts[position][0],
+                    2 => curated.name(suspect.row).unwrap_or("–"),
                     3 => suspect.cause.title(),
                     4 => suspect.proposed.as_deref().unwrap_or("–"),
-                    _ => &derived.texts[position][1],
+                    _ => &distinct(curated.decisions(suspect.row).iter().map(|decision| decision.kind.title())),
                 };
                 ui.add(Label::new(text).truncate());
             },
@@ -237,26 +218,24 @@ impl Queue {
 }
 
 /// Each word once, in the order in which they come first.
-fn distinct(words: &[&str]) -> String {
+fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let mut seen: Vec<&str> = Vec::new();
-    words.iter().for_each(|word| {
-        if !seen.contains(word) {
+    words.for_each(|word| {
+        if !seen.contains(&word) {
             seen.push(word);
         }
     });
     seen.join(", ")
 }
 
-fn compare(dataset: &Dataset, a: &Suspect, b: &Suspect, column: usize) -> Ordering {
-    let name = |suspect: &Suspect| {
-        dataset.label(suspect.row, Field::Species).or_else(|| dataset.label(suspect.row, Field::Genus))
-    };
+fn sort_key<'a>(dataset: &'a Dataset, suspect: &'a Suspect, column: usize) -> SortKey<'a> {
+    let label = |field| dataset.label(suspect.row, field);
     match column {
-        0 => dataset.id(a.row).cmp(dataset.id(b.row)),
-        1 => a.score.total_cmp(&b.score),
-        2 => name(a).cmp(&name(b)),
-        3 => a.cause.cmp(&b.cause),
-        4 => a.proposed.cmp(&b.proposed),
-        _ => Ordering::Equal,
+        0 => SortKey::words(Some(dataset.id(suspect.row))),
+        1 => SortKey::number(Some(suspect.score)),
+        2 => SortKey::words(label(Field::Species).or_else(|| label(Field::Genus))),
+        3 => SortKey::number(Cause::ALL.iter().position(|&cause| cause == suspect.cause).map(|place| place as u32)),
+        4 => SortKey::words(suspect.proposed.as_deref()),
+        _ => SortKey::Missing,
     }
 }

@@ -88,6 +88,8 @@ pub struct ProjectSettings {
     /// Transform of the embeddings, fitted on the file's unique barcodes; `None` as the model's settings say and
     /// [`Embedded::transform_for`] limits.
     pub transform: Option<TransformKind>,
+    /// Rounds of UMAP; `None` as many as its authors' program takes.
+    pub epochs: Option<usize>,
     /// Seed of the layout.
     pub seed: Seed,
 }
@@ -100,6 +102,7 @@ impl Default for ProjectSettings {
             min_dist: 0.1,
             metric: Metric::Cosine,
             transform: None,
+            epochs: None,
             seed: Seed::default(),
         }
     }
@@ -162,13 +165,14 @@ pub fn project(
                 min_dist: settings.min_dist,
                 components: 2,
                 metric: settings.metric,
-                epochs: None,
+                epochs: settings.epochs,
                 seed: settings.seed,
                 start: Start::Spectral,
             };
             provenance = provenance
                 .with("neighbours", settings.neighbours)
                 .with("min_dist", settings.min_dist)
+                .with("epochs", umap_settings.epochs_for(dataset.unique_len()))
                 .with("metric", metric_name(settings.metric));
             let points = umap(&*vectors, &umap_settings, &by_row).map_err(|error| stop_or(error, "the projection"))?;
             (points_of(points.view()), None)

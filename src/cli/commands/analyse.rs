@@ -275,6 +275,7 @@ pub(super) fn project(arguments: &ProjectArguments, common: &Common, watch: &Wat
         min_dist: arguments.min_dist,
         metric: arguments.metric,
         transform: common.transform,
+        epochs: None,
         seed: common.seed(),
     };
     let result = project_dataset(&dataset, ProjectSource::Embedded(&embedded), &settings, watch)?;

@@ -1,6 +1,6 @@
 //! What very many specimens take of the memory: embedded, laid out and shown.
 //!
-//! `cargo bench --bench memory -- [SPECIMENS] [MEGABYTES]` makes that many specimens of different barcodes (a million where none is said),
+//! `cargo bench --bench memory -- [SPECIMENS] [MEGABYTES] [EPOCHS]` makes that many specimens of different barcodes (a million where none is said),
 //! synthetic vectors of 256 dimensions under that budget, lays them out with UMAP and draws the map; it prints one line of JSON per stage
 //! with the process's largest size so far.
 
@@ -92,6 +92,8 @@ fn main() {
     let specimens = numbers.next().unwrap_or(1_000_000);
     let budget =
         numbers.next().map_or_else(MemoryBudget::default, |megabytes| MemoryBudget { megabytes: megabytes as u32 });
+    // The layout's rounds take time, not memory.
+    let epochs = numbers.next();
     let start = Instant::now();
     let tell = |stage: &str| {
         let [now, largest] = megabytes();
@@ -114,7 +116,13 @@ fn main() {
         seconds: 0.0,
     };
     tell(if embedded.vectors.is_half() { "embedded, in 16 bits" } else { "embedded, in 32 bits" });
-    let map = project(&dataset, ProjectSource::Embedded(&embedded), &ProjectSettings::default(), &Silent).unwrap();
+    let map = project(
+        &dataset,
+        ProjectSource::Embedded(&embedded),
+        &ProjectSettings { epochs, ..ProjectSettings::default() },
+        &Silent,
+    )
+    .unwrap();
     tell("laid out");
     show(&map.points);
     tell("shown");

@@ -127,6 +127,7 @@ impl Window {
     }
 
     fn zoom(&mut self, frames: usize) {
+        self.harness.event(Event::PointerMoved(MIDDLE));
         for frame in 0..frames {
             let delta = Vec2::new(0.0, if frame % 60 < 30 { 20.0 } else { -20.0 });
             let (phase, source) = (TouchPhase::Move, MouseWheelSource::Wheel);

@@ -22,17 +22,22 @@ import torch
 from torch import nn
 
 COLUMNS, WIDTH, LAYERS, HEADS, BATCH = 658, 128, 3, 4, 64
-# name: (k, first column, step between tokens, tokens masked at once, share of loss on masked tokens, weight of decorrelation)
+# name: (k, first column, step between tokens, tokens masked at once, share of loss on masked tokens, weight of decorrelation, of contrast)
 VARIANTS = {
-    "untrained": (4, 0, 4, 1, 1.0, None),
-    "base": (4, 0, 4, 1, 1.0, 0.0),
-    "spans of 3": (4, 0, 4, 3, 1.0, 0.0),
-    "k 3, codons": (3, 1, 3, 1, 1.0, 0.0),
-    "k 3, across codons": (3, 0, 3, 1, 1.0, 0.0),
-    "k 6": (6, 0, 6, 1, 1.0, 0.0),
-    "overlapping, spans of 4": (4, 0, 2, 4, 1.0, 0.0),
-    "loss on all": (4, 0, 4, 1, 0.5, 0.0),
-    "decorrelated": (4, 0, 4, 1, 1.0, 1.0),
+    "untrained": (4, 0, 4, 1, 1.0, None, 0.0),
+    "base": (4, 0, 4, 1, 1.0, 0.0, 0.0),
+    "spans of 3": (4, 0, 4, 3, 1.0, 0.0, 0.0),
+    "k 3, codons": (3, 1, 3, 1, 1.0, 0.0, 0.0),
+    "k 3, across codons": (3, 0, 3, 1, 1.0, 0.0, 0.0),
+    "k 6": (6, 0, 6, 1, 1.0, 0.0, 0.0),
+    "overlapping, spans of 4": (4, 0, 2, 4, 1.0, 0.0, 0.0),
+    "loss on all": (4, 0, 4, 1, 0.5, 0.0, 0.0),
+    "decorrelated": (4, 0, 4, 1, 1.0, 1.0, 0.0),
+    "contrast": (4, 0, 4, 1, 1.0, 0.0, 1.0),
+    "contrast, spans of 3": (4, 0, 4, 3, 1.0, 0.0, 1.0),
+    "contrast, k 3, codons": (3, 1, 3, 1, 1.0, 0.0, 1.0),
+    "contrast, overlapping, spans of 4": (4, 0, 2, 4, 1.0, 0.0, 1.0),
+    "contrast, loss on all": (4, 0, 4, 1, 0.5, 0.0, 1.0),
 }
 
 
@@ -127,15 +132,23 @@ def decorrelation(a, b):
     return ((1 - diagonal) ** 2).sum() + 0.005 * ((correlation ** 2).sum() - (diagonal ** 2).sum())
 
 
+def contrast(a, b, temperature=0.1):
+    """van den Oord et al. 2018: which of the batch's second views is of the same barcode, asked of the first, and the other way round."""
+    a, b = (nn.functional.normalize(x, dim=1) for x in (a, b))
+    alike = a @ b.T / temperature
+    own = torch.arange(len(a))
+    return (nn.functional.cross_entropy(alike, own) + nn.functional.cross_entropy(alike.T, own)) / 2
+
+
 def train(net, ids, variant, steps, generator):
-    _, _, _, span, masked_share, weight = variant
+    _, _, _, span, masked_share, decorrelating, contrasting = variant
     optimiser = torch.optim.AdamW(net.parameters(), 3e-4, weight_decay=1e-5)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=steps)
     order = torch.randperm(len(ids), generator=generator)
     for step in range(steps):
         batch = ids[order[step * BATCH:(step + 1) * BATCH]]
         views = []
-        for _ in range(2 if weight else 1):
+        for _ in range(2 if decorrelating or contrasting else 1):
             seen = drawn(*batch.shape, span, generator)
             scores, mean = net.reconstruct(batch, seen)
             hidden = torch.ones_like(batch, dtype=torch.bool).scatter(1, seen, False) & (batch != 0)
@@ -145,8 +158,10 @@ def train(net, ids, variant, steps, generator):
                 loss = loss + (1 - masked_share) * losses[~hidden & (batch != 0)].mean()
             views.append((loss, mean))
         loss = sum(loss for loss, _ in views) / len(views)
-        if weight:
-            loss = loss + weight * decorrelation(views[0][1], views[1][1]) / WIDTH
+        if decorrelating:
+            loss = loss + decorrelating * decorrelation(views[0][1], views[1][1]) / WIDTH
+        if contrasting:
+            loss = loss + contrasting * contrast(views[0][1], views[1][1])
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)

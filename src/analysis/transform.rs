@@ -381,6 +381,22 @@ mod tests {
     }
 
     #[test]
+    fn whatever_part_is_asked_for_is_that_of_the_whole() {
+        let vectors = random(700, 9, "parts");
+        for kind in [TransformKind::None, TransformKind::Centre, TransformKind::Whiten(Some(5))] {
+            let transform = fitted(kind, &vectors);
+            let whole = transform.apply(&vectors, &Silent).unwrap();
+            let lazy = Transformed::new(&transform, &vectors).unwrap();
+            assert_eq!((lazy.len(), lazy.dim()), whole.dim());
+            for rows in [0..700, 13..14, 250..513, 699..700, 5..5] {
+                let mut part = Array2::zeros((rows.len(), whole.ncols()));
+                lazy.fill(rows.clone(), part.as_slice_mut().unwrap());
+                assert_near(&part, &whole.slice(ndarray::s![rows, ..]).to_owned(), 1e-6);
+            }
+        }
+    }
+
+    #[test]
     fn stops_when_told_to_at_any_stage() {
         let vectors = random(50, 10, "stop");
         for stage in ["averaging", "measuring"] {

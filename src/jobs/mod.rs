@@ -28,5 +28,5 @@ pub use review::{
     StandingTask, StateTask, TreeTask,
 };
 pub use runner::{Event, JobId, Kind, Live, Reporter, Runner};
-pub use task::{Against, Closest, ColumnQuestion, Near, Output, Task, TrainNews};
+pub use task::{Against, Closest, ColumnQuestion, FirstRows, Near, Output, Task, TrainNews};
 pub use work::{Workshop, WorkshopOptions};

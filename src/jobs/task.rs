@@ -57,6 +57,22 @@ impl ColumnQuestion {
     }
 }
 
+/// The beginning of a file, to be looked at while the rest is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstRows {
+    /// The file.
+    pub file: PathBuf,
+    /// Names of its columns.
+    pub columns: Vec<String>,
+    /// Its first rows, or records.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl FirstRows {
+    /// Rows that are shown.
+    pub const MOST: usize = 20;
+}
+
 /// The specimens nearest to one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Closest {
@@ -302,6 +318,8 @@ fn file_names(paths: &[PathBuf]) -> String {
 pub enum Output {
     /// Of [`Task::Open`] and [`Task::OpenDemo`].
     Opened(Arc<Opened>),
+    /// Of [`Task::Open`], on the way.
+    FirstRows(FirstRows),
     /// Of [`Task::Open`], when a table's columns are unknown.
     ColumnsUnknown(Box<ColumnQuestion>),
     /// Of [`Task::CheckFrames`], `[U]`.

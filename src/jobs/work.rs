@@ -2,14 +2,14 @@
 
 use super::error::WorkError;
 use super::runner::Reporter;
-use super::task::{Against, Closest, ColumnQuestion, Near, Output, Task, TrainNews};
+use super::task::{Against, Closest, ColumnQuestion, FirstRows, Near, Output, Task, TrainNews};
 use super::{discover, review};
 use crate::analysis::alignment::Aligner;
 use crate::analysis::kmer::{KmerCounts, KmerShortlist};
 use crate::analysis::knn::{VectorSource, nearest};
 use crate::data::dataset::Dataset;
 use crate::data::frame::{FrameCheck, check_frames};
-use crate::data::import::{ColumnMapping, ImportError, ImportOptions, Role, inspect, load};
+use crate::data::import::{ColumnMapping, ImportError, ImportOptions, Inspection, Role, inspect, load};
 use crate::data::simulate::{SimulationSettings, write_csv};
 use crate::data::taxonomy::Field;
 use crate::key::{DatasetId, ModelId};
@@ -215,7 +215,7 @@ impl Workshop {
         &self,
         paths: &[PathBuf],
         mappings: &[(String, ColumnMapping)],
-        observer: &dyn Observer,
+        observer: &dyn Reporter<Output>,
     ) -> Result<Output, WorkError> {
         if !paths.iter().all(|path| is_shard(path)) {
             return Err("shards are opened alone, without other files".into());
@@ -402,11 +402,19 @@ fn is_session(path: &Path) -> bool {
 }
 
 /// Reads files. A table of an unknown layout is asked about first, unless its columns were named before.
-fn open(paths: &[PathBuf], mappings: &[(String, ColumnMapping)], observer: &dyn Observer) -> Result<Output, WorkError> {
+fn open(
+    paths: &[PathBuf],
+    mappings: &[(String, ColumnMapping)],
+    observer: &dyn Reporter<Output>,
+) -> Result<Output, WorkError> {
+    let mut seen = None;
     let mut named: Option<ColumnMapping> = None;
     for path in paths {
         observer.progress(Progress::new("looking at the files", 0, paths.len(), "files"))?;
         let found = inspect(path, &ImportOptions::default())?;
+        if seen.is_none() && found.has_sequences() {
+            seen = Some(first_rows(&found));
+        }
         let Some(guess) = found.mapping.filter(|_| found.layout == UNKNOWN_LAYOUT) else { continue };
         let header = ColumnQuestion::header_key(&found.columns);
         match mappings.iter().find(|(known, _)| *known == header) {
@@ -422,9 +430,19 @@ fn open(paths: &[PathBuf], mappings: &[(String, ColumnMapping)], observer: &dyn 
             }
         }
     }
+    if let Some(rows) = seen {
+        observer.tell(Output::FirstRows(rows));
+    }
     let options = ImportOptions { mapping: named, ..ImportOptions::default() };
     let (dataset, report) = load(paths, &options, observer)?;
     Ok(Output::Opened(Arc::new(Opened { paths: paths.to_vec(), dataset: Arc::new(dataset), reading: options, report })))
+}
+
+fn first_rows(found: &Inspection) -> FirstRows {
+    let columns =
+        if found.columns.is_empty() { vec!["header".into(), "sequence".into()] } else { found.columns.clone() };
+    let rows = found.sample.iter().take(FirstRows::MOST).cloned().collect();
+    FirstRows { file: found.path.clone(), columns, rows }
 }
 
 /// Both mappings; where they differ, the first one.
@@ -459,7 +477,7 @@ mod tests {
 
     /// Nobody watches; what is warned of is kept.
     #[derive(Default)]
-    struct Listening(Mutex<Vec<String>>);
+    struct Listening(Mutex<Vec<String>>, Mutex<Vec<FirstRows>>);
 
     impl Observer for Listening {
         fn progress(&self, _: Progress) -> Result<(), Cancelled> {
@@ -472,7 +490,33 @@ mod tests {
     }
 
     impl Reporter<Output> for Listening {
-        fn tell(&self, _: Output) {}
+        fn tell(&self, news: Output) {
+            if let Output::FirstRows(rows) = news {
+                self.1.lock().unwrap().push(rows);
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_rows_of_a_file_are_told_before_the_rest_is_read() {
+        let home = tempfile::tempdir().unwrap();
+        let table: String = (0..500).map(|row| format!("X{row}-26,Apis,{}\n", "ACGT".repeat(40))).collect();
+        std::fs::write(home.path().join("a.csv"), format!("processid,genus,nucleotides\n{table}")).unwrap();
+        let fasta: String = (0..500).map(|row| format!(">X{row}-26|Apis\nACGTACGT\n{}\n", "ACGT".repeat(40))).collect();
+        std::fs::write(home.path().join("a.fasta"), fasta).unwrap();
+        let told = |name: &str, header: &str| {
+            let listening = Listening::default();
+            let mapping = "id=processid,genus=genus,sequence=nucleotides".parse().unwrap();
+            open(&[home.path().join(name)], &[(header.to_owned(), mapping)], &listening).unwrap();
+            listening.1.into_inner().unwrap().pop().expect("something is shown")
+        };
+        let table = told("a.csv", "processid\tgenus\tnucleotides");
+        assert_eq!(table.columns, ["processid", "genus", "nucleotides"]);
+        assert_eq!((table.rows.len(), table.rows[19][0].as_str()), (FirstRows::MOST, "X19-26"));
+        let fasta = told("a.fasta", "");
+        assert_eq!(fasta.columns, ["header", "sequence"]);
+        assert_eq!((fasta.rows.len(), fasta.rows[19][0].as_str()), (FirstRows::MOST, "X19-26|Apis"));
+        assert!(fasta.rows[0][1].starts_with("ACGTACGTACGT") && fasta.rows[0][1].len() == 168);
     }
 
     #[test]

@@ -5,9 +5,9 @@ use super::error::stop_or;
 use super::stored::StoredVectors;
 use super::{PipelineError, Provenance};
 use crate::analysis::kmer::KmerCounts;
-use crate::analysis::knn::VectorSource;
+use crate::analysis::knn::{EXACT_POINTS, VectorSource};
 use crate::analysis::pca::pca;
-use crate::analysis::transform::Transform;
+use crate::analysis::transform::{Transform, Transformed};
 use crate::analysis::umap::{Metric, Start, UmapSettings, umap};
 use crate::data::dataset::Dataset;
 use crate::data::reading::TransformKind;
@@ -140,6 +140,7 @@ pub fn project(
         return Err(PipelineError::Empty { what: dataset.name().to_owned() });
     }
     let mut provenance = Provenance::new(settings.seed, &[dataset]);
+    let mut transform = None;
     let (vectors, source) = match source {
         ProjectSource::Kmers => {
             let vectors = reduced_kmers(dataset, settings.seed, observer)?;
@@ -151,9 +152,15 @@ pub fn project(
         ProjectSource::Embedded(embedded) => {
             provenance = embedded.describe(provenance);
             let kind = embedded.transform_for(settings.transform, embedded.vectors.nrows());
-            let (vectors, description) = transformed(&embedded.vectors, kind, observer)?;
-            provenance = provenance.with("transform", description);
-            (vectors, Source::Model)
+            // Of very many vectors there is no second copy: they are transformed whenever they are asked for.
+            if settings.method == ProjectMethod::Umap && embedded.vectors.nrows() > EXACT_POINTS {
+                transform = Some(fit(&embedded.vectors, kind, observer)?);
+                (Cow::Borrowed(&embedded.vectors), Source::Model)
+            } else {
+                let (vectors, description) = transformed(&embedded.vectors, kind, observer)?;
+                provenance = provenance.with("transform", description);
+                (vectors, Source::Model)
+            }
         }
     };
     provenance = provenance.with("projection", settings.method);
@@ -174,7 +181,18 @@ pub fn project(
                 .with("min_dist", settings.min_dist)
                 .with("epochs", umap_settings.epochs_for(dataset.unique_len()))
                 .with("metric", metric_name(settings.metric));
-            let points = umap(&*vectors, &umap_settings, &by_row).map_err(|error| stop_or(error, "the projection"))?;
+            let lay_out = |source: &dyn VectorSource| {
+                umap(source, &umap_settings, &by_row).map_err(|error| stop_or(error, "the projection"))
+            };
+            let points = match &transform {
+                None => lay_out(&*vectors)?,
+                Some(transform) => {
+                    provenance = provenance.with("transform", transform.describe());
+                    let source =
+                        Transformed::new(transform, &*vectors).map_err(|error| stop_or(error, "transforming"))?;
+                    lay_out(&source)?
+                }
+            };
             (points_of(points.view()), None)
         }
         ProjectMethod::Pca => {
@@ -200,6 +218,10 @@ fn metric_name(metric: Metric) -> &'static str {
     }
 }
 
+fn fit(vectors: &StoredVectors, kind: TransformKind, observer: &dyn Observer) -> Result<Transform, PipelineError> {
+    Transform::fit(kind, vectors, observer).map_err(|error| stop_or(error, "fitting the transform"))
+}
+
 /// The vectors under a transform that is fitted on themselves, and its description.
 pub(super) fn transformed<'a>(
     vectors: &'a StoredVectors,
@@ -209,7 +231,7 @@ pub(super) fn transformed<'a>(
     if kind == TransformKind::None {
         return Ok((Cow::Borrowed(vectors), "not transformed".to_owned()));
     }
-    let transform = Transform::fit(kind, vectors, observer).map_err(|error| stop_or(error, "fitting the transform"))?;
+    let transform = fit(vectors, kind, observer)?;
     Ok((Cow::Owned(vectors.transformed(&transform, observer)?), transform.describe()))
 }
 

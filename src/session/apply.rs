@@ -8,7 +8,7 @@ use super::stage::{Problem, Stage, StageKey};
 use super::steps::Step;
 use super::{Command, Effect, Input, Page, Session};
 use crate::data::dataset::Dataset;
-use crate::jobs::{ColumnQuestion, Event, JobError, JobId, Opened, OpenedSession, Output, Task};
+use crate::jobs::{ColumnQuestion, Event, FirstRows, JobError, JobId, Opened, OpenedSession, Output, Task};
 use crate::pipeline::Method;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ pub fn apply(session: &mut Session, input: Input) -> Vec<Effect> {
     match input {
         Input::Command(command) => session.obey(command, &mut effects),
         Input::Job(Event::Warned { job, message, .. }) => session.log.add(Level::Warning, job, message, Vec::new()),
+        Input::Job(Event::Told { id, news: Output::FirstRows(rows) }) => session.see_first_rows(id, rows),
         Input::Job(Event::Told { id, news }) => session.hear(id, news),
         Input::Job(Event::Ended { id, outcome }) => session.end(id, outcome, &mut effects),
     }
@@ -109,6 +110,7 @@ impl Session {
 
     /// Opening comes first: whatever is being made is set aside, and begins again if the file cannot be opened.
     pub(super) fn begin_opening(&mut self, task: Task, effects: &mut Vec<Effect>) {
+        self.first_rows = None;
         effects.extend(self.data.job().map(Effect::Stop));
         self.set_steps_aside(effects);
         self.lab.set_aside(effects);
@@ -231,6 +233,7 @@ impl Session {
     }
 
     fn end_opening(&mut self, id: JobId, outcome: Result<Output, JobError>, effects: &mut Vec<Effect>) {
+        self.first_rows = None;
         match outcome {
             Ok(Output::Opened(opened)) => {
                 self.data.finish(id, Ok(Arc::clone(&opened)));
@@ -258,6 +261,13 @@ impl Session {
             Err(error) => {
                 self.data.finish(id, Err(Problem::from(&error)));
             }
+        }
+    }
+
+    /// Shows the beginning of the file that is being opened; another's is of no use any more.
+    fn see_first_rows(&mut self, id: JobId, rows: FirstRows) {
+        if self.data.job() == Some(id) {
+            self.first_rows = Some(rows);
         }
     }
 

@@ -34,7 +34,7 @@ pub use steps::Step;
 
 use crate::data::dataset::{Dataset, Flags};
 use crate::data::taxonomy::Field;
-use crate::jobs::{Closest, ColumnQuestion, JobId, Opened};
+use crate::jobs::{Closest, ColumnQuestion, FirstRows, JobId, Opened};
 use crate::pipeline::Method;
 use crate::pipeline::cluster::{ClusterRecipe, Linkage};
 use crate::pipeline::project::ProjectSettings;
@@ -104,6 +104,8 @@ pub struct Session {
     pub overview: Overview,
     /// A table whose columns have to be named before it can be opened.
     pub question: Option<ColumnQuestion>,
+    /// The beginning of the file that is being opened.
+    pub first_rows: Option<FirstRows>,
     /// How results are to be made.
     pub choices: Choices,
     /// What the steps made of the open file.

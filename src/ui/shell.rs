@@ -18,6 +18,9 @@ use egui::{
     WidgetInfo, vec2,
 };
 
+/// Rows of a file that is being opened, above the views of the one before.
+const ROWS_ABOVE: usize = 5;
+
 /// The parts of the window that remember something from frame to frame.
 pub struct Parts<'a> {
     /// The bar at the top.
@@ -64,6 +67,7 @@ pub fn show(ui: &mut Ui, scope: &mut Scope<'_>, parts: &mut Parts<'_>) {
     CentralPanel::default().frame(view).show(ui, |ui| {
         if scope.session.dataset().is_some() {
             welcome::opening(ui, scope);
+            welcome::first_rows(ui, scope, ROWS_ABOVE);
             notice(ui, scope);
             parts.views.show(ui, scope);
         } else {

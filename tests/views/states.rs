@@ -4,7 +4,7 @@
 use crate::desk::{Answered, Desk, GENERA, SPECIMENS, builder, everything, genus_of};
 use crate::results::{GROUPS, MISNAMED, TRAINED_ON};
 use barcodescope::data::taxonomy::Field;
-use barcodescope::jobs::Task;
+use barcodescope::jobs::{Event, FirstRows, JobId, Output, Task};
 use barcodescope::pipeline::Method;
 use barcodescope::pipeline::cluster::ClusterRecipe;
 use barcodescope::session::{Command, Input, Page, Step};
@@ -48,6 +48,20 @@ fn the_welcome_page_invites_says_what_is_opened_and_what_went_wrong() {
     opening.is_at_work();
     let window = at(Page::Atlas, opening);
     assert!(shows(&window, "laying out 120 of 500 epochs") && !shows(&window, "Clusters"));
+
+    let mut reading = Desk::new(|_| None);
+    reading.is_at_work();
+    let job = reading.session.data.job().expect("a file is being opened");
+    let rows = |number: usize| (0..number).map(|row| vec![format!("X{row}"), "ACGT".to_owned()]).collect();
+    let news = |rows| {
+        let (file, columns) = ("a.csv".into(), vec!["processid".to_owned(), "nucleotides".to_owned()]);
+        Output::FirstRows(FirstRows { file, columns, rows })
+    };
+    reading.tell(Input::Job(Event::Told { id: JobId::next(), news: news(rows(1)) }));
+    assert!(reading.session.first_rows.is_none(), "of a file that nobody waits for");
+    reading.tell(Input::Job(Event::Told { id: job, news: news(rows(20)) }));
+    let window = at(Page::Atlas, reading);
+    assert!(shows(&window, "processid") && shows(&window, "X19") && !shows(&window, "Open the demo"));
 
     let window = at(Page::Atlas, Desk::new(|_| Some(Err("the disk is on fire"))));
     assert!(shows(&window, "The disk is on fire") || shows(&window, "disk is on fire"));

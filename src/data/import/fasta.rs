@@ -15,6 +15,17 @@ pub(super) fn is_fasta(head: &[u8]) -> bool {
         .is_some_and(|line| line.starts_with(b">"))
 }
 
+/// Headers and letters of the records at the start of a file, at most `most`, for a first look; the last may be cut off.
+pub(super) fn first_records(head: &[u8], most: usize) -> Vec<Vec<String>> {
+    let text = String::from_utf8_lossy(head);
+    let records = text.split('>').skip(1).filter(|record| !record.trim().is_empty()).take(most);
+    let parts = records.map(|record| {
+        let (header, letters) = record.split_once(['\n', '\r']).unwrap_or((record, ""));
+        vec![header.trim().to_owned(), letters.split_whitespace().collect()]
+    });
+    parts.collect()
+}
+
 /// The header of a record; its letters are [`FastaReader::sequence`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct FastaRecord {

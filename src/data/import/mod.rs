@@ -85,7 +85,7 @@ pub struct Inspection {
     pub columns: Vec<String>,
     /// Which column would be read as what; `None` for FASTA.
     pub mapping: Option<ColumnMapping>,
-    /// The first rows of a table.
+    /// The first rows of a table; of FASTA headers and letters as far as the first of the file hold them.
     pub sample: Vec<Vec<String>>,
     /// Size on disk in bytes.
     pub size: u64,
@@ -128,14 +128,8 @@ pub fn inspect(path: &Path, options: &ImportOptions) -> Result<Inspection, Impor
     let fasta = is_fasta(source.head());
     let path = path.to_owned();
     if fasta {
-        return Ok(Inspection {
-            path,
-            layout: "FASTA".into(),
-            columns: Vec::new(),
-            mapping: None,
-            sample: Vec::new(),
-            size,
-        });
+        let sample = fasta::first_records(source.head(), SAMPLE_ROWS);
+        return Ok(Inspection { path, layout: "FASTA".into(), columns: Vec::new(), mapping: None, sample, size });
     }
     let meter = Meter::new(&Silent, size);
     let mut table = Table::new(Lines::new(source, &meter))?;

@@ -39,7 +39,7 @@ impl ColumnForm {
             ScrollArea::vertical().max_height(ui.ctx().content_rect().height() * 0.5).show(ui, |ui| {
                 roles(ui, question, mapping);
             });
-            sample(ui, question);
+            first_rows(ui, &question.header, &question.sample);
             let missing = mapping.column(Role::Sequence).is_none();
             if missing {
                 let text = "No column holds the sequence: the table gives labels to the records of other files.";
@@ -85,16 +85,17 @@ fn roles(ui: &mut Ui, question: &ColumnQuestion, mapping: &mut ColumnMapping) {
     });
 }
 
-fn sample(ui: &mut Ui, question: &ColumnQuestion) {
+/// The first rows of a table, under the names of its columns.
+pub fn first_rows(ui: &mut Ui, columns: &[String], rows: &[Vec<String>]) {
     ui.label(RichText::new("The first rows").color(theme::tokens(ui).quiet));
     ScrollArea::horizontal().id_salt("sample").show(ui, |ui| {
         Grid::new("sample rows").striped(true).spacing([theme::GAP, theme::GRID]).show(ui, |ui| {
-            for column in &question.header {
+            for column in columns {
                 ui.label(RichText::new(column).strong().small());
             }
             ui.end_row();
-            for row in &question.sample {
-                for cell in row.iter().take(question.header.len()) {
+            for row in rows {
+                for cell in row.iter().take(columns.len()) {
                     ui.label(RichText::new(first_letters(cell)).small());
                 }
                 ui.end_row();

@@ -1,7 +1,9 @@
 //! The welcome page, and what stands above the views while a file is being opened.
 
+use crate::jobs::FirstRows;
 use crate::session::Command;
 use crate::ui::files::{Purpose, typed_paths};
+use crate::ui::panels::columns;
 use crate::ui::scope::Scope;
 use crate::ui::widgets::state;
 use crate::ui::{theme, topbar, words};
@@ -24,6 +26,9 @@ impl Welcome {
             ui.label("Open DNA barcodes and see what each specimen is, which labels look wrong, and which specimens belong together.");
             ui.add_space(theme::GROUP_GAP);
             opening(ui, scope);
+            if scope.session.first_rows.is_some() {
+                return;
+            }
             self.choices(ui, scope);
             recoveries(ui, scope);
             if !scope.session.settings.recent.is_empty() {
@@ -36,6 +41,8 @@ impl Welcome {
                            Several files open as one. You can also drop files anywhere in this window.";
             ui.label(RichText::new(formats).color(theme::tokens(ui).quiet));
         });
+        // Over the whole width, for tables are wide.
+        first_rows(ui, scope, FirstRows::MOST);
     }
 
     fn choices(&mut self, ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -74,6 +81,14 @@ fn recoveries(ui: &mut Ui, scope: &mut Scope<'_>) {
         if ui.button(text).on_hover_text(hint).clicked() {
             scope.ask(Command::Open(vec![recovery.path]));
         }
+    }
+}
+
+/// The beginning of the file that is being opened, at most `most` rows.
+pub fn first_rows(ui: &mut Ui, scope: &Scope<'_>, most: usize) {
+    if let Some(rows) = &scope.session.first_rows {
+        columns::first_rows(ui, &rows.columns, &rows.rows[..rows.rows.len().min(most)]);
+        ui.add_space(theme::GAP);
     }
 }
 

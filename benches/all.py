@@ -53,13 +53,11 @@ class Parts:
         count = 500 if self.quick else 2000
         barcodes = self.work / f"barcodes-{count}.csv"
         run([self.program, "simulate", "-o", barcodes, "--specimens", count, "--quiet"])
-        published = self.work / "published.safetensors"
+        published = self.work / "published" / "model.safetensors"
         if not published.exists():
             # Its weights are those of a run of one step: only its size counts here.
-            train = ["train", barcodes, "--out", self.work / "published", "--preset", "barcodemae-6-6-6", "--steps", 1, "--quiet"]
+            train = ["train", barcodes, "--out", published.parent, "--preset", "barcodemae-6-6-6", "--steps", 1, "--quiet"]
             run([self.program, *train])
-            (self.work / "published" / "model.safetensors").rename(published)
-            (self.work / "published" / "model.json").rename(published.with_suffix(".json"))
         for name, model, size, share in (("bundled", [], BUNDLED, 1), ("published", ["--model", published], PUBLISHED, 4)):
             for _ in range(1 if self.quick else 3):
                 out = self.work / f"{name}.npy"

@@ -4,7 +4,7 @@
 
 use super::apart::run_apart;
 use super::eigen::{fix_signs, symmetric_eigen};
-use super::knn::VectorSource;
+use super::knn::{VectorSource, collected, rows_of};
 use crate::progress::{Cancelled, Observer, Progress};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -58,7 +58,7 @@ pub(crate) fn mean_of(vectors: &dyn VectorSource, observer: &dyn Observer) -> Re
         .into_par_iter()
         .map(|start| {
             observer.progress(Progress::new("averaging the vectors", start, rows, "barcodes"))?;
-            let block = block_of(vectors, start..(start + BLOCK_ROWS).min(rows));
+            let block = rows_of(vectors, start..(start + BLOCK_ROWS).min(rows));
             let mut sum = Array1::zeros(dim);
             for (row, vector) in (start..).zip(block.rows()) {
                 if let Some(column) = vector.iter().position(|value| !value.is_finite()) {
@@ -76,11 +76,25 @@ pub(crate) fn mean_of(vectors: &dyn VectorSource, observer: &dyn Observer) -> Re
     Ok(mean / rows.max(1) as f64)
 }
 
-/// Some vectors, `[rows,D]`.
-fn block_of(vectors: &dyn VectorSource, rows: Range<usize>) -> Array2<f32> {
-    let mut block = Array2::zeros((rows.len(), vectors.dim()));
-    vectors.fill(rows, block.as_slice_mut().expect("made in standard order"));
-    block
+/// Centred vectors in the space of `directions` `[K,D]`, row after row: `[N,K]`.
+struct Projected<'a> {
+    centred: &'a Centred<'a>,
+    directions: &'a [f64],
+    width: usize,
+}
+
+impl VectorSource for Projected<'_> {
+    fn len(&self) -> usize {
+        self.centred.vectors.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.width
+    }
+
+    fn fill(&self, rows: Range<usize>, out: &mut [f32]) {
+        self.centred.project_rows(rows, self.directions, out);
+    }
 }
 
 impl Centred<'_> {
@@ -89,16 +103,16 @@ impl Centred<'_> {
     pub(crate) fn varies(&self) -> bool {
         const BLOCK_ROWS: usize = 64;
         let rows = self.vectors.len();
-        let first = block_of(self.vectors, 0..rows.min(1));
+        let first = rows_of(self.vectors, 0..rows.min(1));
         (0..rows).step_by(BLOCK_ROWS).any(|start| {
-            let block = block_of(self.vectors, start..(start + BLOCK_ROWS).min(rows));
+            let block = rows_of(self.vectors, start..(start + BLOCK_ROWS).min(rows));
             block.rows().into_iter().any(|row| row != first.row(0))
         })
     }
 
     /// Writes `rows` as `[rows, D]`.
     pub(crate) fn fill_rows(&self, rows: Range<usize>, out: &mut [f64]) {
-        let block = block_of(self.vectors, rows);
+        let block = rows_of(self.vectors, rows);
         for (out, values) in out.chunks_exact_mut(self.mean.len().max(1)).zip(block.rows()) {
             out.iter_mut()
                 .zip(values.iter().zip(self.mean))
@@ -116,20 +130,9 @@ impl Centred<'_> {
         stage: &'static str,
         observer: &dyn Observer,
     ) -> Result<Array2<f32>, Cancelled> {
-        const BLOCK_ROWS: usize = 256;
-        let rows = self.vectors.len();
-        let width = directions.nrows();
-        let directions = directions.as_standard_layout();
-        let flat = directions.as_slice().expect("in standard layout");
-        let mut projected = Array2::zeros((rows, width));
-        let numbers = projected.as_slice_mut().expect("made in standard order");
-        numbers.par_chunks_mut((BLOCK_ROWS * width).max(1)).enumerate().try_for_each(|(block, out)| {
-            let start = block * BLOCK_ROWS;
-            observer.progress(Progress::new(stage, start, rows, "barcodes"))?;
-            self.project_rows(start..start + out.len() / width, flat, out);
-            Ok(())
-        })?;
-        Ok(projected)
+        let in_order = directions.as_standard_layout();
+        let flat = in_order.as_slice().expect("in standard layout");
+        collected(&Projected { centred: self, directions: flat, width: directions.nrows() }, stage, observer)
     }
 
     /// Writes `rows` in the space of `directions` `[K,D]`, row after row: `[rows,K]`.
@@ -180,7 +183,7 @@ impl Centred<'_> {
     fn by_vectors(&self, kept: Kept, observer: &dyn Observer) -> Result<(Array1<f64>, Array2<f64>), CentredError> {
         let (rows, dim) = (self.vectors.len(), self.vectors.dim());
         // They are fewer than dimensions, so that all of them have room.
-        let centred = block_of(self.vectors, 0..rows).mapv(f64::from) - self.mean;
+        let centred = rows_of(self.vectors, 0..rows).mapv(f64::from) - self.mean;
         let fill = |range: Range<usize>, out: &mut [f64]| {
             out.iter_mut().zip(centred.slice(s![.., range]).t()).for_each(|(out, &value)| *out = value);
         };

@@ -6,11 +6,10 @@
 //! of vectors, the references, and applied to any.
 
 use super::centred::{Centred, CentredError, mean_of};
-use super::knn::VectorSource;
+use super::knn::{VectorSource, collected};
 use crate::data::reading::TransformKind;
-use crate::progress::{Cancelled, Observer, Progress};
+use crate::progress::{Cancelled, Observer};
 use ndarray::{Array1, Array2};
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// Components with less than this share of the largest variance are rounding noise or constant columns, and are left out.
@@ -157,18 +156,7 @@ impl Transform {
     /// # Errors
     /// [`TransformError::Dimensions`] if the vectors are not of the fitted `D`, or [`TransformError::Cancelled`].
     pub fn apply(&self, vectors: &dyn VectorSource, observer: &dyn Observer) -> Result<Array2<f32>, TransformError> {
-        const BLOCK_ROWS: usize = 256;
-        let transformed = Transformed::new(self, vectors)?;
-        let (rows, width) = (transformed.len(), transformed.dim());
-        let mut out = Array2::zeros((rows, width));
-        let numbers = out.as_slice_mut().expect("made in standard order");
-        numbers.par_chunks_mut((BLOCK_ROWS * width).max(1)).enumerate().try_for_each(|(block, out)| {
-            let start = block * BLOCK_ROWS;
-            observer.progress(Progress::new("transforming the embeddings", start, rows, "barcodes"))?;
-            transformed.fill(start..start + out.len() / width, out);
-            Ok::<(), Cancelled>(())
-        })?;
-        Ok(out)
+        Ok(collected(&Transformed::new(self, vectors)?, "transforming the embeddings", observer)?)
     }
 
     /// What was asked for.

@@ -14,6 +14,8 @@ mod lab;
 mod review;
 mod runner;
 mod task;
+#[cfg(test)]
+mod testing;
 mod turns;
 mod waker;
 mod work;

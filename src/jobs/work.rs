@@ -474,28 +474,7 @@ fn open_demo(seed: Seed, observer: &dyn Observer) -> Result<Output, WorkError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Nobody watches; what is warned of is kept.
-    #[derive(Default)]
-    struct Listening(Mutex<Vec<String>>, Mutex<Vec<FirstRows>>);
-
-    impl Observer for Listening {
-        fn progress(&self, _: Progress) -> Result<(), Cancelled> {
-            Ok(())
-        }
-
-        fn warn(&self, message: &str) {
-            self.0.lock().unwrap().push(message.to_owned());
-        }
-    }
-
-    impl Reporter<Output> for Listening {
-        fn tell(&self, news: Output) {
-            if let Output::FirstRows(rows) = news {
-                self.1.lock().unwrap().push(rows);
-            }
-        }
-    }
+    use crate::jobs::testing::Listener;
 
     #[test]
     fn the_first_rows_of_a_file_are_told_before_the_rest_is_read() {
@@ -505,10 +484,10 @@ mod tests {
         let fasta: String = (0..500).map(|row| format!(">X{row}-26|Apis\nACGTACGT\n{}\n", "ACGT".repeat(40))).collect();
         std::fs::write(home.path().join("a.fasta"), fasta).unwrap();
         let told = |name: &str, header: &str| {
-            let listening = Listening::default();
+            let listening = Listener::default();
             let mapping = "id=processid,genus=genus,sequence=nucleotides".parse().unwrap();
             open(&[home.path().join(name)], &[(header.to_owned(), mapping)], &listening).unwrap();
-            listening.1.into_inner().unwrap().pop().expect("something is shown")
+            listening.first_rows.into_inner().unwrap().pop().expect("something is shown")
         };
         let table = told("a.csv", "processid\tgenus\tnucleotides");
         assert_eq!(table.columns, ["processid", "genus", "nucleotides"]);
@@ -525,18 +504,18 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let source = home.path().join("survey.csv");
         let settings = SimulationSettings { specimens: 30, ..SimulationSettings::default() };
-        write_csv(&settings, &mut std::fs::File::create(&source).unwrap(), &Listening::default()).unwrap();
+        write_csv(&settings, &mut std::fs::File::create(&source).unwrap(), &Listener::default()).unwrap();
         let cache = Some(Cache::at(home.path().join("cache")));
         let workshop = Workshop::new(WorkshopOptions { cache, ..WorkshopOptions::default() });
-        let run = |task: Task, told: &Listening| workshop.run(task, told);
-        let open = |paths: &[PathBuf], told: &Listening| {
+        let run = |task: Task, told: &Listener| workshop.run(task, told);
+        let open = |paths: &[PathBuf], told: &Listener| {
             let Output::Opened(opened) = run(Task::Open { paths: paths.to_vec(), mappings: Vec::new() }, told).unwrap()
             else {
                 panic!("it was not opened")
             };
             opened
         };
-        let quiet = Listening::default();
+        let quiet = Listener::default();
         let plain = open(std::slice::from_ref(&source), &quiet);
         let model = Model::bundled(&DeviceChoice::Cpu).unwrap();
         let out = home.path().join("shards");
@@ -558,10 +537,10 @@ mod tests {
             let Output::Embedded(embedded) = run(task, &quiet).unwrap() else { panic!("nothing was embedded") };
             embedded
         };
-        let told = Listening::default();
+        let told = Listener::default();
         let opened = open(&shards, &told);
         assert_eq!(opened.dataset.key(), plain.dataset.key());
-        assert!(told.0.lock().unwrap().is_empty());
+        assert!(told.warned.lock().unwrap().is_empty());
         assert_eq!(embedded(&opened).computed, 0);
         let mixed = Task::Open { paths: vec![shards[0].clone(), source.clone()], mappings: Vec::new() };
         assert!(run(mixed, &quiet).unwrap_err().to_string().contains("alone"));
@@ -571,7 +550,7 @@ mod tests {
         text.push('\n');
         std::fs::write(&source, text).unwrap();
         open(&shards, &told);
-        assert!(told.0.lock().unwrap()[0].contains("has changed"));
+        assert!(told.warned.lock().unwrap()[0].contains("has changed"));
     }
 
     #[test]

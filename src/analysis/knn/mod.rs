@@ -11,9 +11,10 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-use crate::progress::{Cancelled, Observer};
+use crate::progress::{Cancelled, Observer, Progress};
 pub use cells::{EXACT_POINTS, nearest_others};
 use ndarray::{Array2, ArrayBase, Data, Ix2, s};
+use rayon::prelude::*;
 use search::Search;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -50,6 +51,32 @@ where
     fn fill(&self, rows: Range<usize>, out: &mut [f32]) {
         out.iter_mut().zip(self.slice(s![rows, ..])).for_each(|(to, &from)| *to = from);
     }
+}
+
+/// The vectors `rows` of a source, `[rows,D]`.
+pub(crate) fn rows_of(source: &dyn VectorSource, rows: Range<usize>) -> Array2<f32> {
+    let mut found = Array2::zeros((rows.len(), source.dim()));
+    source.fill(rows, found.as_slice_mut().expect("made in standard order"));
+    found
+}
+
+/// All vectors of a source, `[N,D]`, block by block on all cores: for those that are computed on the way.
+pub(crate) fn collected(
+    source: &dyn VectorSource,
+    stage: &'static str,
+    observer: &dyn Observer,
+) -> Result<Array2<f32>, Cancelled> {
+    const BLOCK_ROWS: usize = 256;
+    let (rows, width) = (source.len(), source.dim());
+    let mut found = Array2::zeros((rows, width));
+    let numbers = found.as_slice_mut().expect("made in standard order");
+    numbers.par_chunks_mut((BLOCK_ROWS * width).max(1)).enumerate().try_for_each(|(block, out)| {
+        let start = block * BLOCK_ROWS;
+        observer.progress(Progress::new(stage, start, rows, "barcodes"))?;
+        source.fill(start..start + out.len() / width, out);
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// Some vectors of a source, in the order of `rows`: the labelled references, the specimens of one split.

@@ -13,7 +13,7 @@ pub use ab::fit_ab;
 pub use graph::{FuzzyGraph, NeighbourGraph, smooth_distances};
 pub use trust::{TrustError, trustworthiness};
 
-use super::knn::VectorSource;
+use super::knn::{VectorSource, rows_of};
 use super::pca::{PcaError, pca};
 use crate::progress::{Cancelled, Observer};
 use crate::seed::Seed;
@@ -161,25 +161,17 @@ pub fn umap(
     check_finite(vectors)?;
     let neighbours = match settings.metric {
         Metric::Cosine => NeighbourGraph::cosine(vectors, others, settings.seed, observer)?,
-        Metric::Euclidean => {
-            let mut whole = Array2::zeros((vectors.len(), vectors.dim()));
-            vectors.fill(0..vectors.len(), whole.as_slice_mut().expect("freshly made"));
-            NeighbourGraph::euclidean(whole.view(), others, observer)?
-        }
+        Metric::Euclidean => NeighbourGraph::euclidean(rows_of(vectors, 0..vectors.len()).view(), others, observer)?,
     };
     umap_of_graph(&neighbours, vectors, settings, observer)
 }
 
 fn check_finite(vectors: &dyn VectorSource) -> Result<(), UmapError> {
     const ROWS: usize = 1024;
-    let (points, dim) = (vectors.len(), vectors.dim());
-    let mut block = vec![0.0; ROWS.min(points) * dim];
-    for start in (0..points).step_by(ROWS) {
-        let end = (start + ROWS).min(points);
-        let block = &mut block[..(end - start) * dim];
-        vectors.fill(start..end, block);
-        if let Some(at) = block.iter().position(|value| !value.is_finite()) {
-            return Err(UmapError::NotFinite { row: start + at / dim });
+    for start in (0..vectors.len()).step_by(ROWS) {
+        let block = rows_of(vectors, start..(start + ROWS).min(vectors.len()));
+        if let Some(at) = block.rows().into_iter().position(|row| row.iter().any(|value| !value.is_finite())) {
+            return Err(UmapError::NotFinite { row: start + at });
         }
     }
     Ok(())
@@ -268,8 +260,7 @@ fn anchors(
         .then(|| Array2::<f32>::from_shape_fn((dim, PROJECTED), |_| rng.sample::<f32, _>(StandardNormal)));
     for (block, mut out) in reduced.axis_chunks_iter_mut(Axis(0), ROWS).enumerate() {
         let first = block * ROWS;
-        let mut rows = Array2::zeros((out.nrows(), dim));
-        vectors.fill(first..first + out.nrows(), rows.as_slice_mut().expect("freshly made"));
+        let mut rows = rows_of(vectors, first..first + out.nrows());
         if settings.metric == Metric::Cosine {
             for mut row in rows.rows_mut() {
                 let length = row.dot(&row).sqrt();

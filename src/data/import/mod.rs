@@ -288,8 +288,11 @@ impl Reading<'_> {
         self.text_columns.iter().position(|name| name == column).expect("the text columns of all files were gathered")
     }
 
-    fn places(&self, columns: &Columns, names: &[String]) -> Vec<usize> {
-        columns.text.iter().map(|&column| self.place(&names[column])).collect()
+    /// The columns of a table, and the places of its text columns among those of all files.
+    fn columns(&self, facts: &Inspection) -> (Columns, Vec<usize>) {
+        let columns = Columns::new(facts.mapping.as_ref().expect("a table has a mapping"), &facts.columns);
+        let places = columns.text.iter().map(|&column| self.place(&facts.columns[column])).collect();
+        (columns, places)
     }
 
     /// Sequences are held one base over the longest that is kept.
@@ -365,8 +368,7 @@ impl Reading<'_> {
         facts: &Inspection,
         collector: &mut Collector<'_>,
     ) -> Result<FileReport, ImportError> {
-        let columns = Columns::new(facts.mapping.as_ref().expect("a table has a mapping"), &facts.columns);
-        let places = self.places(&columns, &facts.columns);
+        let (columns, places) = self.columns(facts);
         let mut table = Table::new(self.open(&facts.path)?)?;
         let mut note = |repair, entry| collector.note(repair, entry);
         let labels = LabelTable::read(file, columns, places, &mut table, &mut note)?;

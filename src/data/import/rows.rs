@@ -93,8 +93,7 @@ impl Reading<'_> {
         after_each: &mut AfterEach<'_>,
     ) -> Result<FileReport, ImportError> {
         self.meter.stage("reading the barcodes");
-        let columns = Columns::new(facts.mapping.as_ref().expect("a table has a mapping"), &facts.columns);
-        let places = self.places(&columns, &facts.columns);
+        let (columns, places) = self.columns(facts);
         let (batches_out, batches) = sync_channel(BATCHES_AHEAD);
         let (spent_out, spent) = channel();
         let (collected, end) = std::thread::scope(|scope| {

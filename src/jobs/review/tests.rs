@@ -4,9 +4,9 @@ use super::*;
 use crate::data::dataset::{DatasetBuilder, Record};
 use crate::data::import::{ImportOptions, ImportReport};
 use crate::data::taxonomy::Field;
+use crate::jobs::testing::Listener;
 use crate::pipeline::review::{Curator, Verdict};
-use crate::progress::{Cancelled, Silent};
-use std::sync::Mutex;
+use crate::progress::Silent;
 
 fn specimens() -> Arc<Opened> {
     let mut builder = DatasetBuilder::new("survey", Vec::new());
@@ -29,24 +29,6 @@ fn step(opened: &Opened, verdict: &Verdict) -> Change {
 
 fn kept(place: &KeepPlace, opened: &Arc<Opened>, changes: Vec<Change>) -> Kept {
     keep(&KeepTask { place: place.clone(), opened: Arc::clone(opened), changes }).unwrap()
-}
-
-/// Remembers what was warned of.
-#[derive(Default)]
-struct Listener(Mutex<Vec<String>>);
-
-impl Observer for Listener {
-    fn progress(&self, _at: Progress) -> Result<(), Cancelled> {
-        Ok(())
-    }
-
-    fn warn(&self, message: &str) {
-        self.0.lock().unwrap().push(message.to_owned());
-    }
-}
-
-impl Reporter<Output> for Listener {
-    fn tell(&self, _news: Output) {}
 }
 
 #[test]
@@ -121,7 +103,7 @@ fn a_session_that_is_damaged_is_told_of_and_passed_over() {
     std::fs::write(folder.path().join("other.txt"), "no session").unwrap();
     let listener = Listener::default();
     assert!(find_recoveries(folder.path(), &listener).is_empty());
-    let told = listener.0.lock().unwrap();
+    let told = listener.warned.lock().unwrap();
     assert!(told.len() == 1 && told[0].contains("broken.scope"), "{told:?}");
     assert!(find_recoveries(&folder.path().join("nowhere"), &Silent).is_empty());
 }

@@ -310,3 +310,55 @@ fn spread(dataset: &Dataset, unique_points: &[[f32; 2]]) -> Vec<[f32; 2]> {
 fn points_of(points: ArrayView2<'_, f32>) -> Vec<[f32; 2]> {
     points.rows().into_iter().map(|point| [point[0], point[1]]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::dataset::{DatasetBuilder, Record};
+    use crate::data::reading::Layers;
+    use crate::model::Checkpoint;
+    use crate::progress::Silent;
+    use rand::Rng;
+
+    /// As many different barcodes as need no second copy of their vectors.
+    #[test]
+    fn a_map_of_very_many_is_that_of_their_transformed_vectors() {
+        let points = EXACT_POINTS + 100;
+        let mut builder = DatasetBuilder::new("test", Vec::new());
+        let letter = |number: usize, place: u32| b"ACGT"[number / 4usize.pow(place) % 4];
+        for row in 0..points {
+            let sequence = (0..7).map(|place| letter(row, place)).collect();
+            builder.push(Record { id: format!("s{row}"), sequence, ..Record::default() });
+        }
+        let dataset = builder.finish();
+        let mut rng = Seed(3).stream("project test");
+        let group = |row: usize| (row % 40) as f32;
+        let vectors = Array2::from_shape_fn((points, 5), |(row, axis)| {
+            (group(row) * (axis + 1) as f32).sin() * 10f32.powi(axis as i32) + rng.random_range(-0.1..0.1)
+        });
+        let embedded = Embedded {
+            vectors: vectors.clone().into(),
+            data: dataset.key(),
+            model: Checkpoint::bundled().info().clone(),
+            register: false,
+            layers: Layers::Last,
+            trained_on: None,
+            computed: points,
+            cached: 0,
+            seconds: 0.0,
+        };
+        let kind = TransformKind::Whiten(Some(4));
+        let settings = ProjectSettings { transform: Some(kind), epochs: Some(2), ..ProjectSettings::default() };
+        let map = project(&dataset, ProjectSource::Embedded(&embedded), &settings, &Silent).unwrap();
+        let transform = Transform::fit(kind, &vectors, &Silent).unwrap();
+        let whitened = transform.apply(&vectors, &Silent).unwrap();
+        let plain = UmapSettings { epochs: Some(2), start: Start::Spectral, ..UmapSettings::default() };
+        let twin = umap(&whitened, &plain, &Silent).unwrap();
+        let worst =
+            map.points.iter().zip(twin.rows()).fold(0.0f32, |worst, (point, twin)| {
+                worst.max((point[0] - twin[0]).abs()).max((point[1] - twin[1]).abs())
+            });
+        assert!(worst < 0.01, "on a map ten wide: {worst}");
+        assert!(format!("{:?}", map.provenance).contains(&transform.describe()));
+    }
+}

@@ -9,6 +9,7 @@ use crate::data::import::ColumnMapping;
 use crate::data::taxonomy::Field;
 use crate::jobs::{ColumnQuestion, Event, JobError, JobId, Opened, Output, Task};
 use crate::pipeline::Method;
+use crate::pipeline::stored::MemoryBudget;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,6 +102,35 @@ fn after_opening_the_steps_run_by_themselves_one_at_a_time() {
     assert_eq!(desk.ready(), by_themselves());
     assert_eq!(desk.session.settings.recent, std::slice::from_ref(&file.paths));
     assert_eq!(desk.session.not_coi(), GENERA.len());
+}
+
+#[test]
+fn embeddings_are_made_again_under_another_budget_and_the_setting_is_kept() {
+    let file = opened("a", &GENERA);
+    let mut desk = Desk::with(&file);
+    let saved = desk.saved;
+    let memory = MemoryBudget { megabytes: 7 };
+    desk.ask(Command::SetMemory(memory));
+    assert_eq!((desk.session.settings.memory, desk.saved), (memory, saved + 1));
+    let task = desk.finish_next(&file);
+    assert!(matches!(task, Task::Embed { memory: asked, .. } if asked == memory), "{task:?}");
+    desk.finish_all(&file);
+    desk.ask(Command::SetMemory(memory));
+    assert!(desk.jobs.is_empty(), "nothing has changed");
+}
+
+#[test]
+fn the_first_map_takes_fewer_rounds_than_the_models() {
+    let file = opened("a", &GENERA);
+    let mut desk = Desk::new();
+    desk.ask(Command::Open(file.paths.clone()));
+    let mut rounds = Vec::new();
+    while !desk.jobs.is_empty() {
+        if let Task::Map { embedded, settings, .. } = desk.finish_next(&file) {
+            rounds.push((embedded.is_some(), settings.epochs));
+        }
+    }
+    assert!(matches!(rounds[..], [(false, Some(few)), (true, None)] if few < 500), "{rounds:?}");
 }
 
 #[test]

@@ -22,6 +22,10 @@ fn results_with_and_without_cache_are_identical_and_damage_is_found() {
     assert_eq!(none, 0);
     assert_eq!(embed(&kept), (without.clone(), all, 0));
     assert_eq!(embed(&kept), (without.clone(), 0, all), "everything is known the second time");
+    let (half, none, known) = embed(&["--cache-dir", "kept", "--memory", "0"]);
+    assert_eq!((none, known), (0, all), "what is kept on disk has all its bits, whatever the memory holds");
+    assert!(half != without && half.len() == without.len());
+    assert_eq!(embed(&kept), (without.clone(), 0, all));
     let (other_layers, computed, _) = embed(&["--cache-dir", "kept", "--layers", "last"]);
     assert_eq!(computed, all, "another reading shares nothing");
     assert_ne!(other_layers, without);

@@ -429,6 +429,33 @@ mod tests {
         assert_eq!(label(Field::Split, "test_unseen"), "test_unseen");
     }
 
+    proptest::proptest! {
+        /// The short-cuts against the rules as they are written: words without regard to case, blanks around them.
+        #[test]
+        fn what_is_missing_or_a_placeholder_is_found_in_any_case(
+            value in "[ ]?(none|not_classified|no_data|na|n/a|#n/a|nan|null|-|--|[?]|[.]|nap|nul|-a)[ ]?|\
+                (un(classified|resolved|assigned|identified|known)|incertae|uncia|tae|X)?[ _]?(incertae sedis|Apis|unknown|_X+)?",
+            upper: u64,
+        ) {
+            let raise = |(at, letter): (usize, char)| if upper >> (at % 64) & 1 == 1 { letter.to_ascii_uppercase() } else { letter };
+            let cell: String = value.chars().enumerate().map(raise).collect();
+            let lower = cell.trim().to_ascii_lowercase();
+            let missing = ["", "none", "not_classified", "no_data", "na", "n/a", "#n/a", "nan", "null", "-", "--", "?", "."];
+            proptest::prop_assert_eq!(is_missing_label(&cell), missing.contains(&lower.as_str()));
+            let words = ["unclassified", "unresolved", "unassigned", "unidentified", "unknown"];
+            let marked = cell.rsplit_once('_').is_some_and(|(_, end)| !end.is_empty() && end.chars().all(|letter| letter == 'X'));
+            let low = cell.to_ascii_lowercase();
+            let expected = marked || words.iter().any(|word| low.starts_with(word)) || low.contains("incertae");
+            proptest::prop_assert_eq!(is_placeholder(&cell), expected);
+        }
+
+        #[test]
+        fn one_blank_stands_between_words(value in "[ab_ \t\n\r]{0,12}") {
+            let words: Vec<&str> = value.split(['_', ' ', '\t', '\n', '\r']).filter(|word| !word.is_empty()).collect();
+            proptest::prop_assert_eq!(with_blanks(&value), words.join(" "));
+        }
+    }
+
     #[test]
     fn markers_are_compared_without_case_and_hyphens() {
         assert_eq!(marker_key("coi-5p"), "COI5P");

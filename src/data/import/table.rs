@@ -456,6 +456,17 @@ mod tests {
         assert_eq!(split(b'\t', ""), strings(&[""]));
     }
 
+    proptest::proptest! {
+        /// A row without quotation marks is taken as it stands: it must give what splitting gives.
+        #[test]
+        fn rows_without_quotes_are_split_at_every_delimiter(line in "[a-cé,;\t]{0,20}", delimiter in 0usize..3) {
+            let delimiter = b",;\t"[delimiter];
+            let fields = split(delimiter, &line).unwrap();
+            let plain: Vec<&str> = line.split(delimiter as char).collect();
+            proptest::prop_assert_eq!(fields, plain);
+        }
+    }
+
     #[test]
     fn the_delimiter_is_the_one_that_gives_columns() {
         let guess =

@@ -71,6 +71,10 @@ pub struct FirstRows {
 impl FirstRows {
     /// Rows that are shown.
     pub const MOST: usize = 20;
+    /// Columns that are shown: a table may have thousands, and the window has to go on.
+    pub const COLUMNS: usize = 40;
+    /// Letters that are kept of a cell, which may hold megabytes.
+    pub const LETTERS: usize = 200;
 }
 
 /// The specimens nearest to one.

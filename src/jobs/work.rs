@@ -439,9 +439,11 @@ fn open(
 }
 
 fn first_rows(found: &Inspection) -> FirstRows {
+    let shortened = |cell: &String| cell.chars().take(FirstRows::LETTERS).collect();
+    let shown = |cells: &[String]| cells.iter().take(FirstRows::COLUMNS).map(shortened).collect::<Vec<String>>();
     let columns =
-        if found.columns.is_empty() { vec!["header".into(), "sequence".into()] } else { found.columns.clone() };
-    let rows = found.sample.iter().take(FirstRows::MOST).cloned().collect();
+        if found.columns.is_empty() { vec!["header".into(), "sequence".into()] } else { shown(&found.columns) };
+    let rows = found.sample.iter().take(FirstRows::MOST).map(|row| shown(row)).collect();
     FirstRows { file: found.path.clone(), columns, rows }
 }
 
@@ -485,13 +487,20 @@ mod tests {
         std::fs::write(home.path().join("a.fasta"), fasta).unwrap();
         let told = |name: &str, header: &str| {
             let listening = Listener::default();
-            let mapping = "id=processid,genus=genus,sequence=nucleotides".parse().unwrap();
+            let mapping = "id=processid,sequence=nucleotides".parse().unwrap();
             open(&[home.path().join(name)], &[(header.to_owned(), mapping)], &listening).unwrap();
             listening.first_rows.into_inner().unwrap().pop().expect("something is shown")
         };
         let table = told("a.csv", "processid\tgenus\tnucleotides");
         assert_eq!(table.columns, ["processid", "genus", "nucleotides"]);
         assert_eq!((table.rows.len(), table.rows[19][0].as_str()), (FirstRows::MOST, "X19-26"));
+        let names: Vec<String> = (0..500).map(|column| format!("c{column}")).collect();
+        let header = format!("processid,nucleotides,{}", names.join(","));
+        let row = format!("X1-26,{},{}", "ACGT".repeat(40), "x".repeat(5000));
+        std::fs::write(home.path().join("wide.csv"), format!("{header}\n{row}{}\n", ",".repeat(499))).unwrap();
+        let wide = told("wide.csv", &header.replace(',', "\t"));
+        assert_eq!((wide.columns.len(), wide.rows[0].len()), (FirstRows::COLUMNS, FirstRows::COLUMNS));
+        assert_eq!(wide.rows[0][2].len(), FirstRows::LETTERS);
         let fasta = told("a.fasta", "");
         assert_eq!(fasta.columns, ["header", "sequence"]);
         assert_eq!((fasta.rows.len(), fasta.rows[19][0].as_str()), (FirstRows::MOST, "X19-26|Apis"));

@@ -4,6 +4,7 @@ use super::actions::Actions;
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
 use crate::pipeline::audit::{Audit, Cause, Suspect};
+use crate::pipeline::scope::{Decision, Entry};
 use crate::session::Command;
 use crate::session::columns::Sorting;
 use crate::session::ordering::{SortKey, order_by};
@@ -59,7 +60,18 @@ impl Default for Queue {
 }
 
 /// Which suspects are listed: what is wanted, the filters of the window, the decisions.
-type Filter = (Wanted, u64, usize);
+struct Filter {
+    wanted: Wanted,
+    revision: u64,
+    entries: Arc<Vec<Entry<Decision>>>,
+}
+
+impl PartialEq for Filter {
+    fn eq(&self, other: &Self) -> bool {
+        let same_entries = Arc::ptr_eq(&self.entries, &other.entries);
+        same_entries && self.revision == other.revision && self.wanted == other.wanted
+    }
+}
 
 impl Queue {
     pub(super) fn show(&mut self, ui: &mut Ui, scope: &mut Scope<'_>) {
@@ -122,7 +134,7 @@ impl Queue {
             // Without a need it is left out: another one that is looked at changes no list.
             focus: focus.filter(|_| self.undecided),
         };
-        let filter = (wanted.clone(), look.revision, Arc::as_ptr(entries) as usize);
+        let filter = Filter { wanted: wanted.clone(), revision: look.revision, entries: Arc::clone(entries) };
         let (sorted, sorting, names) = (Arc::clone(audit), self.sorting, Arc::clone(&dataset));
         let many = audit.suspects.len();
         let sort = move || {

@@ -288,12 +288,11 @@ impl Case<'_> {
         nearest.into_iter().flatten().all(|identity| identity < self.settings.same_species)
     }
 
-    /// Whether it fits the frame nowhere and is unlike its own name: of another stretch of DNA, whose stop codons say nothing. Others of
-    /// another name may be of that stretch, too.
+    /// Whether it fits the frame nowhere and no barcode of its own name is like it: of another stretch of DNA, as far as anyone can tell,
+    /// whose stop codons say nothing. Those of another name that are like it may be of that stretch, too.
     fn is_another_region(&self) -> bool {
         let own = self.evidence.own.map(|(_, own)| own);
-        let nearest = own.or(self.evidence.other.map(|other| other.identity));
-        self.is(Flags::NOT_COI) && nearest.is_none_or(|identity| identity < self.settings.related)
+        self.is(Flags::NOT_COI) && own.is_none_or(|own| own < self.settings.related)
     }
 
     fn breaks(&self) -> Option<&'static str> {

@@ -142,6 +142,7 @@ fn another_stretch_of_dna_is_no_pseudogene() {
         Cause::Pseudogene,
         "a relative, if a far one"
     );
+    assert_eq!(cause_of(Evidence { own: None, ..elsewhere.clone() }), Cause::LowQuality, "no other bears its name");
     assert_eq!(cause_of(Evidence { flags: Flags::STOP_CODON, ..elsewhere }), Cause::Pseudogene, "it fits the frame");
 }
 

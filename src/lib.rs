@@ -6,7 +6,7 @@
 //!
 //! | layer | modules | knows |
 //! |---|---|---|
-//! | 0 | [`progress`], [`seed`], [`key`], [`files`] | nothing of barcodes |
+//! | 0 | [`progress`], [`seed`], [`key`], [`files`], `arithmetic` | nothing of barcodes |
 //! | 1 | [`data`] | files, specimens, taxa, sequences, tokens |
 //! | 2 | [`model`] (uses `data`), [`train`] (uses `model`), [`analysis`] (uses `data`, never `model`) | candle; plain arrays |
 //! | 3 | [`pipeline`] | the use cases, shared by window and command line |
@@ -14,6 +14,7 @@
 //! | 5 | [`cli`], `ui` | two readers of the same events |
 
 pub mod analysis;
+mod arithmetic;
 pub mod cli;
 pub mod data;
 pub mod files;

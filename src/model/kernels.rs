@@ -4,15 +4,14 @@
 //! value by value; at the widths used here that takes longer than the matrix products. These do a half layer at a time for
 //! some rows, with the widest vectors that the processor has. They use no threads themselves: the caller splits the batch.
 
-use super::vectors::{erf, exp_non_positive, largest_of, sum_of, wide};
+use crate::arithmetic::product::{Left, Right, Table, product};
+use crate::arithmetic::vectors::{erf, exp_non_positive, largest_of, sum_of, wide};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Storage, Tensor, bail};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// Rows that pass through a layer's half together: enough for the matrix product's speed, few enough for the cache.
-const BLOCK_ROWS: usize = 64;
+const BLOCK_ROWS: usize = 112;
 
 /// Adds `bias` to every row.
 struct AddBias<'a> {
@@ -96,20 +95,6 @@ impl WithSimd for AddAndNorm<'_> {
     }
 }
 
-/// `out = rows weight`, with `rows` `[n, in]`, `weight` `[in, out]`, all row-major.
-fn product(rows: &[f32], weight: &[f32], inputs: usize, out: &mut [f32]) {
-    let outputs = weight.len() / inputs;
-    let count = out.len() / outputs;
-    matmul(
-        MatMut::from_row_major_slice_mut(out, count, outputs),
-        Accum::Replace,
-        MatRef::from_row_major_slice(rows, count, inputs),
-        MatRef::from_row_major_slice(weight, inputs, outputs),
-        1.0,
-        Par::Seq,
-    );
-}
-
 /// Softmax of every row of `scores`, `[n, width]`, scaled by `scale` before.
 struct Softmax<'a> {
     scores: &'a mut [f32],
@@ -143,30 +128,22 @@ fn attend(qkv: &[f32], attended: &mut [f32], width: usize, attention: &PackedAtt
     let scale = 1.0 / (head_width as f32).sqrt();
     let longest = sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
     let mut scores = vec![0.0; longest * longest];
+    let (mut left, mut right) = (Left::default(), Right::default());
     for tokens in sequences {
         let length = tokens.len();
         let scores = &mut scores[..length * length];
         for head in 0..heads {
             let view = |part: usize| {
                 let start = tokens.start * 3 * width + part * width + head * head_width;
-                let end = (tokens.end - 1) * 3 * width + part * width + (head + 1) * head_width;
-                MatRef::from_row_major_slice_with_stride(&qkv[start..end], length, head_width, 3 * width)
+                Table::with_stride(&qkv[start..], [length, head_width], 3 * width)
             };
-            let answer_start = tokens.start * width + head * head_width;
-            let answer_end = (tokens.end - 1) * width + (head + 1) * head_width;
-            // faer 0.24's row-major twin of this mixes up its two strides
-            let answer = MatMut::from_column_major_slice_with_stride_mut(
-                &mut attended[answer_start..answer_end],
-                head_width,
-                length,
-                width,
-            )
-            .transpose_mut();
-            let table = MatMut::from_row_major_slice_mut(scores, length, length);
-            matmul(table, Accum::Replace, view(0), view(1).transpose(), 1.0, Par::Seq);
+            left.pack(view(0));
+            right.pack_columns(view(1));
+            product(&left, &right, scores, length);
             wide(Softmax { scores, width: length, scale, causal });
-            let table = MatRef::from_row_major_slice(scores, length, length);
-            matmul(answer, Accum::Replace, table, view(2), 1.0, Par::Seq);
+            left.pack(Table::new(scores, length));
+            right.pack_rows(view(2));
+            product(&left, &right, &mut attended[tokens.start * width + head * head_width..], width);
         }
     }
 }
@@ -188,16 +165,30 @@ pub(super) fn with_values<T>(tensor: &Tensor, look: impl FnOnce(&[f32]) -> Resul
     }
 }
 
-/// Weight `[in, out]` and bias `[out]` of a linear map.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LinearWeights<'a> {
-    pub(super) weight: &'a Tensor,
-    pub(super) bias: &'a Tensor,
+/// A linear map, laid out for products.
+#[derive(Debug)]
+pub(super) struct PackedLinear {
+    /// `[in, out]`.
+    weight: Right,
+    /// `[out]`.
+    bias: Vec<f32>,
 }
 
-impl LinearWeights<'_> {
-    fn with<T>(&self, look: impl FnOnce(&[f32], &[f32]) -> Result<T>) -> Result<T> {
-        with_values(self.weight, |weight| with_values(self.bias, |bias| look(weight, bias)))
+impl PackedLinear {
+    /// From `weight` `[out, in]`, row-major, and `bias` `[out]`.
+    pub(super) fn new(weight: &[f32], bias: Vec<f32>) -> Self {
+        let inputs = weight.len().checked_div(bias.len()).unwrap_or(0);
+        Self { weight: Right::of_columns(Table::new(weight, inputs)), bias }
+    }
+
+    fn outputs(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// `out = rows weight`, without the bias: `rows` `[n, in]`, `out` `[n, outputs]`; `left` is memory to work in.
+    fn product(&self, rows: &[f32], inputs: usize, left: &mut Left, out: &mut [f32]) {
+        left.pack(Table::new(rows, inputs));
+        product(left, &self.weight, out, self.outputs());
     }
 }
 
@@ -217,7 +208,7 @@ impl NormWeights<'_> {
 }
 
 /// A linear map, `[N, in]` to `[N, out]`.
-pub(super) struct Project<'a>(pub(super) LinearWeights<'a>);
+pub(super) struct Project<'a>(pub(super) &'a PackedLinear);
 
 impl CustomOp1 for Project<'_> {
     fn name(&self) -> &'static str {
@@ -226,22 +217,19 @@ impl CustomOp1 for Project<'_> {
 
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (count, inputs) = layout.shape().dims2()?;
-        let input = values(input, layout)?;
-        self.0.with(|weight, bias| {
-            let outputs = bias.len();
-            let mut out = vec![0.0; count * outputs];
-            for (rows, out) in input.chunks(BLOCK_ROWS * inputs).zip(out.chunks_mut(BLOCK_ROWS * outputs)) {
-                product(rows, weight, inputs, out);
-                wide(AddBias { rows: out, bias });
-            }
-            Ok((CpuStorage::F32(out), Shape::from((count, outputs))))
-        })
+        let (input, outputs) = (values(input, layout)?, self.0.outputs());
+        let (mut left, mut out) = (Left::default(), vec![0.0; count * outputs]);
+        for (rows, out) in input.chunks(BLOCK_ROWS * inputs).zip(out.chunks_mut(BLOCK_ROWS * outputs)) {
+            self.0.product(rows, inputs, &mut left, out);
+            wide(AddBias { rows: out, bias: &self.0.bias });
+        }
+        Ok((CpuStorage::F32(out), Shape::from((count, outputs))))
     }
 }
 
 /// A linear map, the residual `[N, D]` added, layer norm: `[N, in]` to `[N, D]`.
 pub(super) struct ProjectAndNormalise<'a> {
-    pub(super) linear: LinearWeights<'a>,
+    pub(super) linear: &'a PackedLinear,
     pub(super) norm: NormWeights<'a>,
     pub(super) residual: &'a Tensor,
 }
@@ -254,27 +242,25 @@ impl CustomOp1 for ProjectAndNormalise<'_> {
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (count, inputs) = layout.shape().dims2()?;
         let input = values(input, layout)?;
-        let forward = |weight: &[f32], bias: &[f32], norm: Norm<'_>, residual: &[f32]| {
-            let width = bias.len();
-            let mut out = vec![0.0; count * width];
+        let forward = |norm: Norm<'_>, residual: &[f32]| {
+            let width = self.linear.outputs();
+            let (mut left, mut out) = (Left::default(), vec![0.0; count * width]);
             let blocks = input.chunks(BLOCK_ROWS * inputs).zip(residual.chunks(BLOCK_ROWS * width));
             for ((rows, residual), out) in blocks.zip(out.chunks_mut(BLOCK_ROWS * width)) {
-                product(rows, weight, inputs, out);
-                wide(AddAndNorm { rows: out, bias, residual, norm });
+                self.linear.product(rows, inputs, &mut left, out);
+                wide(AddAndNorm { rows: out, bias: &self.linear.bias, residual, norm });
             }
             Ok((CpuStorage::F32(out), Shape::from((count, width))))
         };
-        self.linear.with(|weight, bias| {
-            self.norm.with(|norm| with_values(self.residual, |residual| forward(weight, bias, norm, residual)))
-        })
+        self.norm.with(|norm| with_values(self.residual, |residual| forward(norm, residual)))
     }
 }
 
 /// The feed-forward half of a layer: a linear map, GELU, a linear map back, the input added, layer norm. `[N, D]` to `[N, D]`;
 /// what lies between never leaves the cache.
 pub(super) struct FeedForward<'a> {
-    pub(super) inner: LinearWeights<'a>,
-    pub(super) outer: LinearWeights<'a>,
+    pub(super) inner: &'a PackedLinear,
+    pub(super) outer: &'a PackedLinear,
     pub(super) norm: NormWeights<'a>,
 }
 
@@ -286,20 +272,19 @@ impl CustomOp1 for FeedForward<'_> {
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (count, width) = layout.shape().dims2()?;
         let input = values(input, layout)?;
-        let forward = |inner: (&[f32], &[f32]), outer: (&[f32], &[f32]), norm: Norm<'_>| {
-            let inner_width = inner.1.len();
-            let mut between = vec![0.0; BLOCK_ROWS * inner_width];
-            let mut out = vec![0.0; count * width];
+        self.norm.with(|norm| {
+            let inner_width = self.inner.outputs();
+            let mut between = vec![0.0; BLOCK_ROWS.min(count) * inner_width];
+            let (mut left, mut out) = (Left::default(), vec![0.0; count * width]);
             for (rows, out) in input.chunks(BLOCK_ROWS * width).zip(out.chunks_mut(BLOCK_ROWS * width)) {
                 let between = &mut between[..rows.len() / width * inner_width];
-                product(rows, inner.0, width, between);
-                wide(BiasGelu { rows: between, bias: inner.1 });
-                product(between, outer.0, inner_width, out);
-                wide(AddAndNorm { rows: out, bias: outer.1, residual: rows, norm });
+                self.inner.product(rows, width, &mut left, between);
+                wide(BiasGelu { rows: between, bias: &self.inner.bias });
+                self.outer.product(between, inner_width, &mut left, out);
+                wide(AddAndNorm { rows: out, bias: &self.outer.bias, residual: rows, norm });
             }
             Ok((CpuStorage::F32(out), Shape::from((count, width))))
-        };
-        self.inner.with(|w1, b1| self.outer.with(|w2, b2| self.norm.with(|norm| forward((w1, b1), (w2, b2), norm))))
+        })
     }
 }
 
@@ -350,7 +335,7 @@ impl CustomOp1 for PackedAttention<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::vectors::tests::erf_exact;
+    use crate::arithmetic::vectors::tests::erf_exact;
 
     #[test]
     fn gelu_and_layer_norm_do_what_their_formulas_say() {

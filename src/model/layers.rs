@@ -1,12 +1,11 @@
 //! The layers of a BERT: linear maps, layer norm, attention, on any device.
 
 use super::checkpoint::StoredTensor;
-use super::kernels::{
-    self, AddAndNormalise, LinearWeights, NormWeights, PackedAttention, Project, ProjectAndNormalise,
-};
+use super::kernels::{self, AddAndNormalise, NormWeights, PackedAttention, PackedLinear, Project, ProjectAndNormalise};
 use candle_core::{D, DType, Device, Result, Tensor};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Takes tensors by name, moves them to a device and joins them.
 pub(super) struct Weights<'a> {
@@ -18,45 +17,56 @@ pub(super) struct Weights<'a> {
 }
 
 impl Weights<'_> {
+    fn stored(&self, name: &str) -> &StoredTensor {
+        &self.tensors[&format!("{}{name}", self.root)]
+    }
+
     /// A tensor as it is.
     pub(super) fn tensor(&self, name: &str) -> Result<Tensor> {
-        let stored = &self.tensors[&format!("{}{name}", self.root)];
+        let stored = self.stored(name);
         Tensor::from_slice(&stored.values, stored.shape.as_slice(), self.device)?.to_dtype(self.dtype)
     }
 }
 
 /// Whether the CPU's own way of computing a half layer at once is taken; candle's operations are for everything else.
-fn is_fused(rows: &Tensor) -> bool {
-    rows.device().is_cpu() && rows.dtype() == DType::F32
+fn is_fused(device: &Device, dtype: DType) -> bool {
+    device.is_cpu() && dtype == DType::F32
 }
 
 /// Several linear maps of one input, computed as one.
 #[derive(Debug, Clone)]
-pub(super) struct Linear {
-    /// `[in, out]`.
-    weight: Tensor,
-    /// `[out]`.
-    bias: Tensor,
+pub(super) enum Linear {
+    /// For the CPU's own way.
+    Packed(Arc<PackedLinear>),
+    /// For candle's operations.
+    Tensors {
+        /// `[in, out]`.
+        weight: Tensor,
+        /// `[out]`.
+        bias: Tensor,
+    },
 }
 
 impl Linear {
     /// The maps called `names`, their outputs side by side.
     pub(super) fn joined(weights: &Weights<'_>, names: &[String]) -> Result<Self> {
-        let part =
-            |kind: &str| names.iter().map(|name| weights.tensor(&format!("{name}.{kind}"))).collect::<Result<Vec<_>>>();
-        Ok(Self { weight: Tensor::cat(&part("weight")?, 0)?.t()?.contiguous()?, bias: Tensor::cat(&part("bias")?, 0)? })
-    }
-
-    fn weights(&self) -> LinearWeights<'_> {
-        LinearWeights { weight: &self.weight, bias: &self.bias }
+        let names = |kind: &'static str| names.iter().map(move |name| format!("{name}.{kind}"));
+        if is_fused(weights.device, weights.dtype) {
+            let part = |name: String| weights.stored(&name).values.as_slice();
+            let all = |kind| names(kind).map(part).collect::<Vec<_>>().concat();
+            return Ok(Self::Packed(Arc::new(PackedLinear::new(&all("weight"), all("bias")))));
+        }
+        let part = |kind| names(kind).map(|name| weights.tensor(&name)).collect::<Result<Vec<_>>>();
+        let weight = Tensor::cat(&part("weight")?, 0)?.t()?.contiguous()?;
+        Ok(Self::Tensors { weight, bias: Tensor::cat(&part("bias")?, 0)? })
     }
 
     /// `[N, in]` to `[N, out]`.
     pub(super) fn forward(&self, rows: &Tensor) -> Result<Tensor> {
-        if is_fused(rows) {
-            return rows.apply_op1_no_bwd(&Project(self.weights()));
+        match self {
+            Self::Packed(linear) => rows.apply_op1_no_bwd(&Project(linear)),
+            Self::Tensors { weight, bias } => rows.matmul(weight)?.broadcast_add(bias),
         }
-        rows.matmul(&self.weight)?.broadcast_add(&self.bias)
     }
 }
 
@@ -83,7 +93,7 @@ impl LayerNorm {
 
     /// Normalises every row of the sum of two tensors, in at least 32 bits.
     pub(super) fn forward_sum(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-        if is_fused(a) {
+        if is_fused(a.device(), a.dtype()) {
             return a.apply_op2_no_bwd(b, &AddAndNormalise { norm: self.weights() });
         }
         let rows = (a + b)?;
@@ -112,8 +122,8 @@ impl Output {
     }
 
     pub(super) fn forward(&self, rows: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        if is_fused(rows) {
-            let (linear, norm) = (self.linear.weights(), self.norm.weights());
+        if let Linear::Packed(linear) = &self.linear {
+            let norm = self.norm.weights();
             return rows.apply_op1_no_bwd(&ProjectAndNormalise { linear, norm, residual });
         }
         self.norm.forward_sum(&self.linear.forward(rows)?, residual)
@@ -136,8 +146,8 @@ impl FeedForward {
     }
 
     pub(super) fn forward(&self, rows: &Tensor) -> Result<Tensor> {
-        if is_fused(rows) {
-            let (inner, outer, norm) = (self.inner.weights(), self.output.linear.weights(), self.output.norm.weights());
+        if let (Linear::Packed(inner), Linear::Packed(outer)) = (&self.inner, &self.output.linear) {
+            let norm = self.output.norm.weights();
             return rows.apply_op1_no_bwd(&kernels::FeedForward { inner, outer, norm });
         }
         self.output.forward(&self.inner.forward(rows)?.gelu_erf()?, rows)
@@ -192,7 +202,7 @@ pub(super) struct Attending<'a> {
 
 /// Multi-head attention of packed sequences, `[N, 3D]` to `[N, D]`.
 pub(super) fn attention(qkv: &Tensor, attending: &Attending<'_>) -> Result<Tensor> {
-    if is_fused(qkv) {
+    if is_fused(qkv.device(), qkv.dtype()) {
         let &Attending { heads, causal, sequences } = attending;
         return qkv.apply_op1_no_bwd(&PackedAttention { heads, causal, sequences });
     }

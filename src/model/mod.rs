@@ -22,7 +22,6 @@ mod layers;
 mod masked;
 mod places;
 mod random;
-pub(crate) mod vectors;
 
 pub use checkpoint::{Checkpoint, Repack, RunFile, Trained};
 pub use config::{CheckpointLayout, EncoderShape, ModelInfo, Objective, WeightKind};

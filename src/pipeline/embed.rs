@@ -17,6 +17,7 @@ use crate::progress::{Observer, Progress};
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// What the user chose; `None` is as the model's settings say.
@@ -277,19 +278,22 @@ fn embed_group(
     observer: &dyn Observer,
 ) -> Result<Vec<f32>, PipelineError> {
     let longest = group.first().map_or(1, |&at| reads[at].ids.len());
-    let mut vectors = Vec::with_capacity(group.len() * model.width(layers));
-    for batch in group.chunks(batch_size(model, longest)) {
-        let so_far = done + vectors.len() / model.width(layers);
+    let embedded = AtomicUsize::new(done);
+    let embed = |part: &[usize]| -> Result<Array2<f32>, PipelineError> {
+        let so_far = embedded.load(Ordering::Relaxed);
         observer.progress(Progress::new("embedding", so_far, reads.len(), "barcodes"))?;
-        // A part for each core: what lies between the matrix products of a large model keeps only one busy.
-        let parts = if model.is_on_gpu() { 1 } else { rayon::current_num_threads() };
-        let parts: Vec<Array2<f32>> = batch
-            .par_chunks(batch.len().div_ceil(parts))
-            .map(|part| model.embed(&part.iter().map(|&read| &reads[read]).collect::<Vec<_>>(), layers))
-            .collect::<Result<_, _>>()?;
-        vectors.extend(parts.iter().flatten());
-    }
-    Ok(vectors)
+        let vectors = model.embed(&part.iter().map(|&read| &reads[read]).collect::<Vec<_>>(), layers)?;
+        embedded.fetch_add(part.len(), Ordering::Relaxed);
+        Ok(vectors)
+    };
+    let batch = batch_size(model, longest);
+    let parts: Vec<Array2<f32>> = if model.is_on_gpu() {
+        group.chunks(batch).map(embed).collect::<Result<_, _>>()?
+    } else {
+        // Each core goes on by itself: none waits for another at the end of a batch.
+        group.par_chunks(batch / rayon::current_num_threads()).map(embed).collect::<Result<_, _>>()?
+    };
+    Ok(parts.iter().flatten().copied().collect())
 }
 
 /// As many barcodes as take well under the 200 ms within which cancelling must be felt, on ordinary cores; of a large model one for each

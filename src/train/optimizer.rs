@@ -1,7 +1,7 @@
 //! AdamW (Loshchilov and Hutter 2019) and the norm of the gradient, as PyTorch computes them.
 
 use super::schedule::Rates;
-use crate::model::vectors::{sum_of, wide};
+use crate::arithmetic::vectors::{sum_of, wide};
 use rayon::prelude::*;
 
 /// Weights that one task takes.

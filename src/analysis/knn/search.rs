@@ -2,14 +2,14 @@
 
 use super::block::Block;
 use super::{Neighbours, VectorSource};
+use crate::arithmetic::product::{Left, Right, Table, product};
 use crate::progress::{Cancelled, Observer, Progress};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// References and queries per matrix product; larger ones would push the tile out of the second-level cache.
+/// References per matrix product, and queries at most: more of them would push each other out of the second-level cache.
 pub(super) const TILE: usize = 512;
+const QUERIES: usize = 224;
 /// References are read and scaled in panels of at most this many numbers (64 MB).
 const PANEL_NUMBERS: usize = 16 << 20;
 
@@ -42,19 +42,26 @@ impl<'a> Search<'a> {
     /// Finds the nearest of all references, panel by panel. There must be queries, references and a `k` from 1.
     pub(super) fn run(&self, found: &mut Neighbours) -> Result<(), Cancelled> {
         let (all, step) = (self.references.len(), panel_rows(self.references.dim()));
-        let mut panel = Block::default();
+        let (mut panel, mut tiles) = (Block::default(), Vec::new());
         for start in (0..all).step_by(step) {
             let rows = start..(start + step).min(all);
             panel.load_parallel(self.references, rows, &|| self.progress(0))?;
-            self.against(&panel, found)?;
+            let dim = self.references.dim();
+            tiles.resize_with(panel.len().div_ceil(TILE), Right::default);
+            tiles.par_iter_mut().enumerate().for_each(|(tile, packed)| {
+                let rows = tile * TILE..((tile + 1) * TILE).min(panel.len());
+                let vectors = &panel.vectors[rows.start * dim..rows.end * dim];
+                packed.pack_columns(Table::with_stride(vectors, [rows.len(), dim], dim));
+            });
+            self.against(&panel, &tiles, found)?;
         }
         Ok(())
     }
 
-    fn against(&self, panel: &Block, found: &mut Neighbours) -> Result<(), Cancelled> {
+    fn against(&self, panel: &Block, tiles: &[Right], found: &mut Neighbours) -> Result<(), Cancelled> {
         // Few queries are shared out over the threads too; the answer does not depend on it.
         let share = self.queries.len().div_ceil(4 * rayon::current_num_threads());
-        let block_rows = share.clamp(32, TILE);
+        let block_rows = share.clamp(32, QUERIES);
         let index = found.index.as_slice_mut().expect("made in standard order");
         let similarity = found.similarity.as_slice_mut().expect("made in standard order");
         index
@@ -65,7 +72,7 @@ impl<'a> Search<'a> {
                 let start = block * block_rows;
                 let rows = start..(start + block_rows).min(self.queries.len());
                 workspace.queries.load(self.queries, rows);
-                self.block_against(workspace, panel, index, similarity)
+                self.block_against(workspace, (panel, tiles), index, similarity)
             })
     }
 
@@ -73,11 +80,11 @@ impl<'a> Search<'a> {
     fn block_against(
         &self,
         workspace: &mut Workspace,
-        panel: &Block,
+        (panel, tiles): (&Block, &[Right]),
         index: &mut [u32],
         similarity: &mut [f32],
     ) -> Result<(), Cancelled> {
-        let Workspace { queries, products, candidates, .. } = workspace;
+        let Workspace { queries, packed, products, candidates } = workspace;
         let dim = self.references.dim();
         candidates.resize_with(queries.len(), Candidates::default);
         let mut best: Vec<Best<'_>> = (index.chunks_exact_mut(self.k).zip(similarity.chunks_exact_mut(self.k)))
@@ -85,22 +92,15 @@ impl<'a> Search<'a> {
             .map(|(query, (index, similarity))| Best { index, similarity, sift: Sift::new(dim, queries.length(query)) })
             .collect();
         candidates.iter_mut().zip(&best).for_each(|(candidates, best)| candidates.least = best.least_product());
-        for start in (0..panel.len()).step_by(TILE) {
-            let tile = start..(start + TILE).min(panel.len());
-            products.resize(tile.len() * queries.len(), 0.0);
-            matmul(
-                MatMut::from_column_major_slice_mut(products, tile.len(), queries.len()),
-                Accum::Replace,
-                MatRef::from_row_major_slice(&panel.vectors[tile.start * dim..tile.end * dim], tile.len(), dim),
-                MatRef::from_column_major_slice(&queries.vectors, dim, queries.len()),
-                1.0,
-                Par::Seq,
-            );
-            for (query, products) in products.chunks_exact(tile.len()).enumerate() {
+        packed.pack(Table::with_stride(&queries.vectors, [queries.len(), dim], dim));
+        for (start, tile) in (0..).step_by(TILE).zip(tiles) {
+            products.resize(tile.columns() * queries.len(), 0.0);
+            product(packed, tile, products, tile.columns());
+            for (query, products) in products.chunks_exact(tile.columns()).enumerate() {
                 let pair = Pairing { queries, query, panel };
                 self.sift(pair, start, products, &mut candidates[query], &mut best[query]);
             }
-            self.progress(tile.len() as u64 * queries.len() as u64)?;
+            self.progress(tile.columns() as u64 * queries.len() as u64)?;
         }
         for (query, best) in best.iter_mut().enumerate() {
             candidates[query].resolve(Pairing { queries, query, panel }, best);
@@ -154,6 +154,7 @@ impl<'a> Search<'a> {
 #[derive(Default)]
 struct Workspace {
     queries: Block,
+    packed: Left,
     /// Products of the queries with one tile of references, `[queries, tile]`.
     products: Vec<f32>,
     /// What may be among the best of each query.

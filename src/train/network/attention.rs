@@ -3,7 +3,7 @@
 //! The weights are computed again for the gradient: that takes less time than to keep `[heads, L, L]` of every sequence in memory.
 
 use super::rows::{Dropout, dot};
-use crate::model::vectors::{exp_non_positive, largest_of, sum_of, wide};
+use crate::arithmetic::vectors::{exp_non_positive, largest_of, sum_of, wide};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;

@@ -8,7 +8,7 @@ use super::fit;
 use super::parameters::LinearSpans;
 use super::products::{add_column_sums, input_gradient, product, weight_gradient};
 use super::rows::{Dropout, add_bias, drop_from};
-use crate::model::vectors::{exp_non_positive, largest_of, sum_of, wide};
+use crate::arithmetic::vectors::{exp_non_positive, largest_of, sum_of, wide};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 

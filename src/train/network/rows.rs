@@ -1,6 +1,6 @@
 //! What is done to rows between the products: bias, GELU, layer norm, dropout, and their gradients.
 
-use crate::model::vectors::{erf, exp_non_positive, sum_of, wide};
+use crate::arithmetic::vectors::{erf, exp_non_positive, sum_of, wide};
 use pulp::{Simd, WithSimd};
 
 /// Layer norm's epsilon in BERT.

@@ -72,11 +72,11 @@ pub(crate) fn largest_of(row: &[f32]) -> f32 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// The error function by its series (small x) and its continued fraction (large x), in 64 bits.
-    pub(in crate::model) fn erf_exact(x: f64) -> f64 {
+    pub(crate) fn erf_exact(x: f64) -> f64 {
         let size = x.abs();
         let value = if size < 3.0 {
             let (mut term, mut sum, mut n) = (size, size, 0.0);

@@ -11,6 +11,7 @@ smaller sizes and stays below twenty minutes on two cores once all is built.
 import argparse
 import json
 import pathlib
+import statistics
 import subprocess
 import sys
 import time
@@ -49,7 +50,7 @@ class Parts:
         run([sys.executable, HERE / "peers/steps.py", "--ours", self.benches["steps"], *given, *(["--quick"] if self.quick else [])])
 
     def embed(self):
-        """Barcodes a second, ours with frame checks and registration, the peer's with ids in memory, in turns."""
+        """Barcodes a second, ours with cutting into tokens, the peer's with ids in memory, in turns."""
         count = 500 if self.quick else 2000
         barcodes = self.work / f"barcodes-{count}.csv"
         run([self.program, "simulate", "-o", barcodes, "--specimens", count, "--quiet"])
@@ -58,15 +59,20 @@ class Parts:
             # Its weights are those of a run of one step: only its size counts here.
             train = ["train", barcodes, "--out", published.parent, "--preset", "barcodemae-6-6-6", "--steps", 1, "--quiet"]
             run([self.program, *train])
+        plain = ["--no-cache", "--register", "off", "--transform", "none", "--json", "--quiet"]
         for name, model, size, share in (("bundled", [], BUNDLED, 1), ("published", ["--model", published], PUBLISHED, 4)):
-            for _ in range(1 if self.quick else 3):
+            rates = {"ours": [], "PyTorch, batch 64": [], "PyTorch, batch 1": []}
+            for _ in range(1 if self.quick else 5):
                 out = self.work / f"{name}.npy"
-                told = run([self.program, "embed", barcodes, "-o", out, "--no-cache", "--json", "--quiet", *model], keep=True)
-                facts = json.loads(told)
-                print(f"embed, {name} size: {facts['computed'] / facts['seconds']:.1f} barcodes a second", flush=True)
+                told = json.loads(run([self.program, "embed", barcodes, "-o", out, *plain, *model], keep=True))
+                rates["ours"].append(told["computed"] / told["seconds"])
                 for batch in (64, 1):
                     peer = [sys.executable, HERE / "peers/embed.py", *size, "--barcodes", count // share, "--batch", batch]
-                    print(run(peer, keep=True).strip(), flush=True)
+                    rates[f"PyTorch, batch {batch}"].append(json.loads(run(peer, keep=True))["barcodes_per_second"])
+            ours = statistics.median(rates["ours"])
+            for who, found in rates.items():
+                rate = statistics.median(found)
+                print(f"embed, {name} size, {who}: {rate:.1f} barcodes a second; ours by it: {ours / rate:.2f}", flush=True)
 
     def training(self):
         steps = 3 if self.quick else 10

@@ -8,6 +8,7 @@ use crate::progress::{Observer, Progress};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use ndarray::{Array2, ArrayView1, ArrayView2, CowArray, Ix1, Ix2};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -162,6 +163,7 @@ impl StoredVectors {
     /// [`PipelineError::Analysis`] when the vectors are of another reading than the transform, and a stop.
     pub fn transformed(&self, transform: &Transform, observer: &dyn Observer) -> Result<Self, PipelineError> {
         const ROWS: usize = 4096;
+        const ROWS_PER_TASK: usize = 256;
         let failed = |error| stop_or(error, "transforming");
         if !self.is_half() {
             return Ok(transform.apply(self, observer).map_err(failed)?.into());
@@ -174,7 +176,10 @@ impl StoredVectors {
             observer.progress(Progress::new("transforming the embeddings", start, rows, "barcodes"))?;
             let end = (start + ROWS).min(rows);
             let block = &mut block[..(end - start) * width];
-            source.fill(start..end, block);
+            block.par_chunks_mut((ROWS_PER_TASK * width).max(1)).enumerate().for_each(|(task, part)| {
+                let first = start + task * ROWS_PER_TASK;
+                source.fill(first..first + part.len() / width, part);
+            });
             block.chunks_exact(width.max(1)).zip(start..).for_each(|(vector, row)| kept.set(row, vector));
         }
         Ok(kept)

@@ -2,8 +2,8 @@
 
 use super::actions::Actions;
 use crate::data::dataset::Dataset;
-use crate::data::taxonomy::Field;
 use crate::pipeline::audit::{Audit, Cause, Suspect};
+use crate::pipeline::review::Curated;
 use crate::pipeline::scope::{Decision, Entry};
 use crate::session::Command;
 use crate::session::columns::Sorting;
@@ -25,6 +25,9 @@ const COLUMNS: [TableColumn; 6] = [
     TableColumn::text("fits better", 125.0, "The name that fits the barcode better"),
     TableColumn::text("decided", 80.0, "What was decided about it"),
 ];
+/// The columns that show what decisions lead to.
+const LABEL: usize = 2;
+const DECIDED: usize = 5;
 /// Share of the width that the dossier takes at first.
 const DOSSIER_SHARE: f32 = 0.56;
 /// Share of the width that either side keeps.
@@ -40,7 +43,7 @@ pub(super) struct Queue {
     /// Specimens of each cause, in the order of [`Cause::ALL`], of which audit.
     counts: Option<(Arc<Audit>, [usize; Cause::ALL.len()])>,
     /// Indices into the suspects.
-    rows: Sorted<Audit, Option<Sorting>, Filter>,
+    rows: Sorted<Audit, Order, Filter>,
     scroll_to: Option<usize>,
 }
 
@@ -56,6 +59,21 @@ impl Default for Queue {
             rows: Sorted::default(),
             scroll_to: None,
         }
+    }
+}
+
+/// What the order of the list depends on.
+#[derive(Clone)]
+struct Order {
+    sorting: Option<Sorting>,
+    /// The decisions, where the column shows what they lead to.
+    entries: Option<Arc<Vec<Entry<Decision>>>>,
+}
+
+impl PartialEq for Order {
+    fn eq(&self, other: &Self) -> bool {
+        let same_entries = self.entries.as_ref().map(Arc::as_ptr) == other.entries.as_ref().map(Arc::as_ptr);
+        same_entries && self.sorting == other.sorting
     }
 }
 
@@ -135,14 +153,18 @@ impl Queue {
             focus: focus.filter(|_| self.undecided),
         };
         let filter = Filter { wanted: wanted.clone(), revision: look.revision, entries: Arc::clone(entries) };
-        let (sorted, sorting, names) = (Arc::clone(audit), self.sorting, Arc::clone(&dataset));
+        let decided = self.sorting.is_some_and(|sorting| [LABEL, DECIDED].contains(&sorting.column));
+        let order = Order { sorting: self.sorting, entries: decided.then(|| Arc::clone(entries)) };
+        let (sorted, sorting, names, known) =
+            (Arc::clone(audit), self.sorting, Arc::clone(&dataset), Arc::clone(entries));
         let many = audit.suspects.len();
         let sort = move || {
             let all: Vec<u32> = (0..many as u32).collect();
             match sorting {
                 None => all,
                 Some(Sorting { column, ascending }) => {
-                    order_by(all, ascending, |at| sort_key(&names, &sorted.suspects[at as usize], column))
+                    let curated = Curated::new(&names, &known);
+                    order_by(all, ascending, |at| sort_key(&names, &curated, &sorted.suspects[at as usize], column))
                 }
             }
         };
@@ -151,7 +173,7 @@ impl Queue {
             let filter = SuspectFilter::new(wanted, dataset, &entries, visible);
             all.iter().copied().filter(|&at| filter.keeps(&shown.suspects[at as usize])).collect()
         };
-        self.rows.ask(ui.ctx(), (audit, sorting, filter), many, sort, choose);
+        self.rows.ask(ui.ctx(), (audit, order, filter), many, sort, choose);
     }
 
     fn filters(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, audit: &Audit) {
@@ -212,10 +234,10 @@ impl Queue {
                 let text = match column {
                     0 => dataset.id(suspect.row),
                     1 => &format!("{:.2}", suspect.score),
-                    2 => curated.name(suspect.row).unwrap_or("–"),
+                    LABEL => curated.name(suspect.row).unwrap_or("–"),
                     3 => suspect.cause.title(),
                     4 => suspect.proposed.as_deref().unwrap_or("–"),
-                    _ => &distinct(curated.decisions(suspect.row).iter().map(|decision| decision.kind.title())),
+                    _ => &decisions(&curated, suspect.row),
                 };
                 ui.add(Label::new(text).truncate());
             },
@@ -229,25 +251,70 @@ impl Queue {
     }
 }
 
-/// Each word once, in the order in which they come first.
-fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> String {
+/// What was decided about a specimen, each kind once, in the order in which they come first.
+fn decisions(curated: &Curated<'_>, row: usize) -> String {
     let mut seen: Vec<&str> = Vec::new();
-    words.for_each(|word| {
-        if !seen.contains(&word) {
-            seen.push(word);
+    for title in curated.decisions(row).iter().map(|decision| decision.kind.title()) {
+        if !seen.contains(&title) {
+            seen.push(title);
         }
-    });
+    }
     seen.join(", ")
 }
 
-fn sort_key<'a>(dataset: &'a Dataset, suspect: &'a Suspect, column: usize) -> SortKey<'a> {
-    let label = |field| dataset.label(suspect.row, field);
+fn sort_key<'a>(dataset: &'a Dataset, curated: &'a Curated<'_>, suspect: &'a Suspect, column: usize) -> SortKey<'a> {
     match column {
         0 => SortKey::words(Some(dataset.id(suspect.row))),
         1 => SortKey::number(Some(suspect.score)),
-        2 => SortKey::words(label(Field::Species).or_else(|| label(Field::Genus))),
+        LABEL => SortKey::words(curated.name(suspect.row)),
         3 => SortKey::number(Cause::ALL.iter().position(|&cause| cause == suspect.cause).map(|place| place as u32)),
         4 => SortKey::words(suspect.proposed.as_deref()),
-        _ => SortKey::Missing,
+        _ => SortKey::words(Some(decisions(curated, suspect.row))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::dataset::{DatasetBuilder, Record};
+    use crate::data::taxonomy::Field;
+    use crate::pipeline::audit::Evidence;
+    use crate::pipeline::scope::DecisionKind;
+
+    #[test]
+    fn names_and_decisions_are_sorted_as_they_are_shown() {
+        let mut builder = DatasetBuilder::new("test", Vec::new());
+        for (row, species) in ["Apis mellifera", "Bombus ater", "Carabus auratus"].iter().enumerate() {
+            let labels = [(Field::Species, (*species).to_owned())].into();
+            let sequence = b"ACGT".repeat(row + 1);
+            builder.push(Record { id: format!("s{row}"), sequence, labels, ..Record::default() });
+        }
+        let dataset = builder.finish();
+        let decision = |row: usize, kind, new: Option<&str>| {
+            let (field, old) = (Some(Field::Species), dataset.label(row, Field::Species).map(str::to_owned));
+            let (who, reason) = (String::new(), String::new());
+            let new = new.map(str::to_owned);
+            let value = Decision { kind, specimen: format!("s{row}"), field, old, new, who, reason, continues: false };
+            Entry { id: row as i64, time_secs: 0, kind: String::new(), value, undone: false }
+        };
+        let entries =
+            [decision(0, DecisionKind::Relabel, Some("Xylocopa violacea")), decision(2, DecisionKind::Accept, None)];
+        let suspect = |row| Suspect {
+            row,
+            cause: Cause::ALL[0],
+            proposed: None,
+            partner: None,
+            score: 0.5,
+            because: String::new(),
+            evidence: Evidence::default(),
+        };
+        let suspects = [0, 1, 2].map(suspect);
+        let order = |entries: &[Entry<Decision>], column| {
+            let curated = Curated::new(&dataset, entries);
+            order_by(vec![0, 1, 2], true, |at| sort_key(&dataset, &curated, &suspects[at as usize], column))
+        };
+        assert_eq!(order(&[], LABEL), [0, 1, 2]);
+        assert_eq!(order(&entries, LABEL), [1, 2, 0], "by the name in force");
+        assert_eq!(order(&entries, DECIDED), [2, 0, 1], "accepted, relabelled, undecided");
     }
 }

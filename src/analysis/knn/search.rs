@@ -7,8 +7,9 @@ use crate::progress::{Cancelled, Observer, Progress};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// References per matrix product, and queries at most: more of them would push each other out of the second-level cache.
+/// References per matrix product; more of them and their products would push each other out of the second-level cache.
 pub(super) const TILE: usize = 512;
+/// Queries per matrix product at most, for the same reason.
 const QUERIES: usize = 224;
 /// References are read and scaled in panels of at most this many numbers (64 MB).
 const PANEL_NUMBERS: usize = 16 << 20;

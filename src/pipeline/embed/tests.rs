@@ -23,6 +23,18 @@ fn barcodes() -> Vec<Vec<u8>> {
     all
 }
 
+/// Different barcodes of several lengths.
+fn many(count: usize) -> Vec<Vec<u8>> {
+    let root = FrameProfile::bundled().consensus();
+    let mut rng = Seed(10).stream("many test barcodes");
+    let one = |row: usize| {
+        let mut barcode = root[..658 - row % 7 * 20].to_vec();
+        (0..40).for_each(|_| barcode[rng.random_range(0..500)] = b"ACGT"[rng.random_range(0..4)]);
+        barcode
+    };
+    (0..count).map(one).collect()
+}
+
 fn dataset(barcodes: &[Vec<u8>]) -> Dataset {
     let mut builder = DatasetBuilder::new("test", Vec::new());
     for (row, barcode) in barcodes.iter().enumerate() {
@@ -48,6 +60,42 @@ fn a_barcode_is_embedded_the_same_in_any_company_and_once() {
         let alone = embed_all(&barcodes[barcode..=barcode], None);
         assert_eq!(alone.vectors.row(0), together.vectors.row(unique), "barcode {barcode}");
     }
+}
+
+#[test]
+fn vectors_of_many_parts_are_those_of_their_own_barcodes() {
+    let model = model();
+    let all = dataset(&many(3 * batch_size(&model, 110) + 5));
+    let found = embed(&all, None, &model, &EmbedSettings::default(), None, &Silent).unwrap();
+    assert_eq!((found.computed, found.vectors.nrows()), (all.unique_len(), all.unique_len()));
+    for unique in [0, 1, all.unique_len() / 2, all.unique_len() - 1] {
+        let alone = dataset(&[all.unique_sequence(unique).to_vec()]);
+        let alone = embed(&alone, None, &model, &EmbedSettings::default(), None, &Silent).unwrap();
+        assert_eq!(alone.vectors.row(0), found.vectors.row(unique), "barcode {unique}");
+    }
+}
+
+#[test]
+fn what_is_told_while_embedding_grows_and_never_passes_the_number_of_barcodes() {
+    struct Told(std::sync::Mutex<Vec<(u64, u64)>>);
+    impl Observer for Told {
+        fn progress(&self, at: Progress) -> Result<(), Cancelled> {
+            if at.stage == "embedding" {
+                self.0.lock().unwrap().push((at.done, at.total.unwrap()));
+            }
+            Ok(())
+        }
+    }
+    let model = model();
+    let all = dataset(&many(3 * batch_size(&model, 110)));
+    let told = Told(std::sync::Mutex::default());
+    embed(&all, None, &model, &EmbedSettings::default(), None, &told).unwrap();
+    let told = told.0.into_inner().unwrap();
+    let barcodes = all.unique_len() as u64;
+    assert!(told.iter().all(|&(done, total)| done < total && total == barcodes), "{told:?}");
+    let done = told.iter().map(|&(done, _)| done);
+    // The last part to be begun leaves one for each other thread under way at most.
+    assert!(done.clone().min() == Some(0) && done.max() >= Some(barcodes / 2), "{told:?}");
 }
 
 #[test]

@@ -62,33 +62,37 @@ impl Default for Queue {
     }
 }
 
-/// What the order of the list depends on.
+/// The decisions, known by themselves: another list of them is another one, whatever is in it.
 #[derive(Clone)]
-struct Order {
-    sorting: Option<Sorting>,
-    /// The decisions, where the column shows what they lead to.
-    entries: Option<Arc<Vec<Entry<Decision>>>>,
+struct Decided(Arc<Vec<Entry<Decision>>>);
+
+impl PartialEq for Decided {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
-impl PartialEq for Order {
-    fn eq(&self, other: &Self) -> bool {
-        let same_entries = self.entries.as_ref().map(Arc::as_ptr) == other.entries.as_ref().map(Arc::as_ptr);
-        same_entries && self.sorting == other.sorting
+/// What the order of the list depends on.
+#[derive(Clone, PartialEq)]
+struct Order {
+    sorting: Option<Sorting>,
+    /// Where the column shows what they lead to.
+    decided: Option<Decided>,
+}
+
+impl Order {
+    fn new(sorting: Option<Sorting>, decided: &Decided) -> Self {
+        let shows = sorting.is_some_and(|sorting| [LABEL, DECIDED].contains(&sorting.column));
+        Self { sorting, decided: shows.then(|| decided.clone()) }
     }
 }
 
 /// Which suspects are listed: what is wanted, the filters of the window, the decisions.
+#[derive(PartialEq)]
 struct Filter {
     wanted: Wanted,
     revision: u64,
-    entries: Arc<Vec<Entry<Decision>>>,
-}
-
-impl PartialEq for Filter {
-    fn eq(&self, other: &Self) -> bool {
-        let same_entries = Arc::ptr_eq(&self.entries, &other.entries);
-        same_entries && self.revision == other.revision && self.wanted == other.wanted
-    }
+    decided: Decided,
 }
 
 impl Queue {
@@ -152,9 +156,9 @@ impl Queue {
             // Without a need it is left out: another one that is looked at changes no list.
             focus: focus.filter(|_| self.undecided),
         };
-        let filter = Filter { wanted: wanted.clone(), revision: look.revision, entries: Arc::clone(entries) };
-        let decided = self.sorting.is_some_and(|sorting| [LABEL, DECIDED].contains(&sorting.column));
-        let order = Order { sorting: self.sorting, entries: decided.then(|| Arc::clone(entries)) };
+        let decided = Decided(Arc::clone(entries));
+        let order = Order::new(self.sorting, &decided);
+        let filter = Filter { wanted: wanted.clone(), revision: look.revision, decided };
         let (sorted, sorting, names, known) =
             (Arc::clone(audit), self.sorting, Arc::clone(&dataset), Arc::clone(entries));
         let many = audit.suspects.len();
@@ -280,6 +284,18 @@ mod tests {
     use crate::data::taxonomy::Field;
     use crate::pipeline::audit::Evidence;
     use crate::pipeline::scope::DecisionKind;
+
+    #[test]
+    fn another_decision_sorts_anew_only_what_shows_it() {
+        let lists = [(); 2].map(|()| Decided(Arc::new(Vec::new())));
+        let by = |column, decided| Order::new(Some(Sorting { column, ascending: true }), decided);
+        for column in 0..COLUMNS.len() {
+            let same = by(column, &lists[0]) == by(column, &lists[1]);
+            assert_eq!(same, ![LABEL, DECIDED].contains(&column), "{}", COLUMNS[column].title);
+            assert!(by(column, &lists[0]) == by(column, &lists[0]));
+        }
+        assert!(Order::new(None, &lists[0]) == Order::new(None, &lists[1]));
+    }
 
     #[test]
     fn names_and_decisions_are_sorted_as_they_are_shown() {

@@ -289,9 +289,9 @@ mod tests {
     fn another_decision_sorts_anew_only_what_shows_it() {
         let lists = [(); 2].map(|()| Decided(Arc::new(Vec::new())));
         let by = |column, decided| Order::new(Some(Sorting { column, ascending: true }), decided);
-        for column in 0..COLUMNS.len() {
+        for (column, shown) in COLUMNS.iter().enumerate() {
             let same = by(column, &lists[0]) == by(column, &lists[1]);
-            assert_eq!(same, ![LABEL, DECIDED].contains(&column), "{}", COLUMNS[column].title);
+            assert_eq!(same, ![LABEL, DECIDED].contains(&column), "{}", shown.title);
             assert!(by(column, &lists[0]) == by(column, &lists[0]));
         }
         assert!(Order::new(None, &lists[0]) == Order::new(None, &lists[1]));

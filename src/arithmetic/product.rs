@@ -18,6 +18,9 @@ const ROWS_OF_32_REGISTERS: usize = 14;
 const ROWS_OF_16_REGISTERS: usize = 6;
 /// Inner indices that a block and a panel are gone through together: a block of as many stays in the first-level cache, a panel in the second.
 const INNER_STEP: usize = 768;
+/// Rows of a table that are laid out together where its columns lie side by side: few enough to stay in the first-level cache, however
+/// far apart they stand.
+const TOGETHER: usize = 8;
 
 /// Rows of values that stand `stride` apart.
 #[derive(Debug, Clone, Copy)]
@@ -59,16 +62,29 @@ impl Left {
         let blocks = table.rows.div_ceil(block);
         (self.rows, self.inner) = (table.rows, table.columns);
         // What the last block has too many of keeps what was there: its sums are never written out.
-        self.values.resize(blocks * block * table.columns, 0.0);
+        let values = room(&mut self.values, blocks * block * table.columns);
         for inner in steps(table.columns) {
             let start = inner.start * blocks * block;
-            let step = &mut self.values[start..start + inner.len() * blocks * block];
+            let step = &mut values[start..start + inner.len() * blocks * block];
             for (at, out) in step.chunks_exact_mut(inner.len() * block).enumerate() {
                 for row in at * block..((at + 1) * block).min(table.rows) {
                     let places = out[row % block..].iter_mut().step_by(block);
                     places.zip(&table.row(row)[inner.clone()]).for_each(|(place, value)| *place = *value);
                 }
             }
+        }
+    }
+
+    /// Lays out the matrix whose rows are the columns of `table`, `[K, M]`, in the memory of what was there.
+    pub(crate) fn pack_columns(&mut self, table: Table<'_>) {
+        let block = Tile::of_processor().rows;
+        let blocks = table.columns.div_ceil(block);
+        (self.rows, self.inner) = (table.columns, table.rows);
+        let values = room(&mut self.values, blocks * block * table.rows);
+        for inner in steps(table.rows) {
+            let start = inner.start * blocks * block;
+            let out = &mut values[start..start + inner.len() * blocks * block];
+            wide(LayOut { table, rows: inner, out, of_left: true });
         }
     }
 }
@@ -91,8 +107,8 @@ impl Right {
 
     /// Lays out the matrix whose columns are the rows of `table`, `[N, K]`, in the memory of what was there.
     pub(crate) fn pack_columns(&mut self, table: Table<'_>) {
-        let width = self.resize(table.columns, table.rows);
-        for (at, panel) in self.values.chunks_exact_mut((table.columns * width).max(1)).enumerate() {
+        let (width, values) = self.room(table.columns, table.rows);
+        for (at, panel) in values.chunks_exact_mut((table.columns * width).max(1)).enumerate() {
             for column in at * width..((at + 1) * width).min(table.rows) {
                 let places = panel[column % width..].iter_mut().step_by(width);
                 places.zip(table.row(column)).for_each(|(place, value)| *place = *value);
@@ -102,27 +118,80 @@ impl Right {
 
     /// Lays out `table`, `[K, N]`, in the memory of what was there.
     pub(crate) fn pack_rows(&mut self, table: Table<'_>) {
-        let width = self.resize(table.rows, table.columns);
-        for (at, panel) in self.values.chunks_exact_mut((table.rows * width).max(1)).enumerate() {
-            let columns = at * width..((at + 1) * width).min(table.columns);
-            for (row, out) in panel.chunks_exact_mut(width).enumerate() {
-                out[..columns.len()].copy_from_slice(&table.row(row)[columns.clone()]);
-            }
-        }
+        let (_, out) = self.room(table.rows, table.columns);
+        wide(LayOut { table, rows: 0..table.rows, out, of_left: false });
     }
 
-    /// Makes room for `[inner, columns]` and answers the width of a panel. Columns that the last panel has too many of keep what was
-    /// there: their sums are never written out.
-    fn resize(&mut self, inner: usize, columns: usize) -> usize {
+    /// The width of a panel, and room for `[inner, columns]`. Columns that the last panel has too many of keep what was there: their
+    /// sums are never written out.
+    fn room(&mut self, inner: usize, columns: usize) -> (usize, &mut [f32]) {
         let width = Tile::of_processor().columns;
         (self.inner, self.columns) = (inner, columns);
-        self.values.resize(columns.div_ceil(width) * width * inner, 0.0);
-        width
+        (width, room(&mut self.values, columns.div_ceil(width) * width * inner))
+    }
+
+    /// Number of inner indices.
+    pub(crate) fn inner(&self) -> usize {
+        self.inner
     }
 
     /// Number of columns.
     pub(crate) fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// Numbers that it has room for.
+    pub(crate) fn numbers(&self) -> usize {
+        self.values.capacity()
+    }
+}
+
+/// The first `count` of `values`, made more where there are fewer; they keep what they were.
+fn room(values: &mut Vec<f32>, count: usize) -> &mut [f32] {
+    if values.len() < count {
+        values.resize(count, 0.0);
+    }
+    &mut values[..count]
+}
+
+/// Cuts some rows of a table into strips of columns, as wide as a block of rows or a panel, and writes strip after strip, the last one
+/// at its full width.
+struct LayOut<'a> {
+    table: Table<'a>,
+    rows: Range<usize>,
+    out: &'a mut [f32],
+    /// Whether strips are as wide as a block of rows of a left factor, else as a panel.
+    of_left: bool,
+}
+
+impl WithSimd for LayOut<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        // The widths are numbers to the compiler here, so that a strip's row is copied without a loop.
+        let tile = Tile::of::<S>();
+        if self.of_left { self.run(tile.rows) } else { self.run(tile.columns) }
+    }
+}
+
+impl LayOut<'_> {
+    #[inline(always)]
+    fn run(self, width: usize) {
+        let Self { table, rows, out, .. } = self;
+        for start in rows.clone().step_by(TOGETHER) {
+            let together = start..(start + TOGETHER).min(rows.end);
+            for (at, strip) in out.chunks_exact_mut((rows.len() * width).max(1)).enumerate() {
+                let places = strip[(start - rows.start) * width..].chunks_exact_mut(width);
+                for (row, place) in together.clone().zip(places) {
+                    let values = &table.row(row)[at * width..];
+                    match values.get(..width) {
+                        Some(values) => place.copy_from_slice(values),
+                        None => place[..values.len()].copy_from_slice(values),
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -132,7 +201,13 @@ pub(crate) fn product(left: &Left, right: &Right, out: &mut [f32], stride: usize
     if left.inner == 0 {
         (0..left.rows).for_each(|row| out[row * stride..][..right.columns].fill(0.0));
     }
-    wide(Product { left, right, out, stride });
+    wide(Product { left, right, out, stride, adds: false });
+}
+
+/// Adds the products of `left` `[M, K]` with `right` `[K, N]` to `out` `[M, N]`, whose rows follow each other without gaps.
+pub(crate) fn add_product(left: &Left, right: &Right, out: &mut [f32]) {
+    assert_eq!(left.inner, right.inner, "the factors have the same inner indices");
+    wide(Product { left, right, out, stride: right.columns, adds: true });
 }
 
 /// Ranges of inner indices that are gone through one after another.
@@ -148,6 +223,12 @@ struct Tile {
 }
 
 impl Tile {
+    #[inline(always)]
+    fn of<S: Simd>() -> Self {
+        let rows = if S::REGISTER_COUNT < 32 { ROWS_OF_16_REGISTERS } else { ROWS_OF_32_REGISTERS };
+        Self { rows, columns: 2 * S::F32_LANES }
+    }
+
     fn of_processor() -> Self {
         struct Ask;
         impl WithSimd for Ask {
@@ -155,8 +236,7 @@ impl Tile {
 
             #[inline(always)]
             fn with_simd<S: Simd>(self, _: S) -> Tile {
-                let rows = if S::REGISTER_COUNT < 32 { ROWS_OF_16_REGISTERS } else { ROWS_OF_32_REGISTERS };
-                Tile { rows, columns: 2 * S::F32_LANES }
+                Tile::of::<S>()
             }
         }
         Arch::new().dispatch(Ask)
@@ -168,6 +248,8 @@ struct Product<'a> {
     right: &'a Right,
     out: &'a mut [f32],
     stride: usize,
+    /// Whether what stands in `out` belongs to the sums.
+    adds: bool,
 }
 
 impl WithSimd for Product<'_> {
@@ -197,7 +279,7 @@ impl Product<'_> {
             for (block, rows) in rows.chunks_exact(inner.len() * ROWS).enumerate() {
                 let counted = ROWS.min(left.rows - block * ROWS);
                 let mut sums = [[simd.splat_f32s(0.0); 2]; ROWS];
-                if inner.start > 0 {
+                if self.adds || inner.start > 0 {
                     for (row, sums) in sums[..counted].iter_mut().enumerate() {
                         let before = self.place(block * ROWS + row, start, 2 * S::F32_LANES);
                         bytemuck::cast_slice_mut(sums)[..before.len()].copy_from_slice(before);
@@ -328,6 +410,9 @@ mod tests {
             // What was there before, and stays in what the last block and panel have too many of, is in no sum.
             let mut left = packed(&[f32::NAN; 4096], 64);
             left.pack(Table::with_stride(&a, [rows, inner], inner));
+            let mut turned = packed(&[f32::NAN; 4096], 64);
+            turned.pack_columns(Table::with_stride(&transposed(&a, inner), [inner, rows], rows));
+            prop_assert_eq!((turned.rows, turned.inner), (rows, inner));
             let mut right = Right::of_columns(Table::new(&[f32::NAN; 8192], 64));
             let stride = columns + gap;
             for by_rows in [true, false] {
@@ -337,8 +422,8 @@ mod tests {
                     right.pack_columns(Table::with_stride(&transposed(&b, columns), [columns, inner], inner));
                 }
                 let mut out = vec![7.0; rows * stride];
-                prop_assert_eq!(right.columns(), columns);
-                product(&left, &right, &mut out, stride);
+                prop_assert_eq!((right.inner(), right.columns()), (inner, columns));
+                product(if by_rows { &turned } else { &left }, &right, &mut out, stride);
                 for row in 0..rows {
                     let (found, between) = out[row * stride..(row + 1) * stride].split_at(columns);
                     assert_alike(found, &expected[row * columns..(row + 1) * columns], inner);
@@ -357,7 +442,33 @@ mod tests {
         right.pack_rows(Table::new(&b, columns));
         let mut out = vec![0.0; rows * columns];
         product(&left, &right, &mut out, columns);
-        assert_alike(&out, &twin(&a, &b, [rows, inner, columns]), inner);
+        let expected = twin(&a, &b, [rows, inner, columns]);
+        assert_alike(&out, &expected, inner);
+        let mut turned = Left::default();
+        turned.pack_columns(Table::new(&transposed(&a, inner), rows));
+        product(&turned, &right, &mut out, columns);
+        assert_alike(&out, &expected, inner);
+    }
+
+    #[test]
+    fn products_are_added_to_what_is_there() {
+        let [rows, inner, columns] = [Tile::of_processor().rows + 3, 37, Tile::of_processor().columns + 5];
+        let (a, b, before) =
+            (numbers(rows * inner, "a"), numbers(inner * columns, "b"), numbers(rows * columns, "before"));
+        let (left, mut right) = (packed(&a, inner), Right::default());
+        right.pack_rows(Table::new(&b, columns));
+        let mut out = before.clone();
+        add_product(&left, &right, &mut out);
+        // One more inner index before the others, by which what was there comes first into the sum.
+        let first = |values: &[f32], row: usize| values[row * inner..(row + 1) * inner].to_vec();
+        for (at, (found, before)) in out.iter().zip(&before).enumerate() {
+            let (row, column) = (at / columns, at % columns);
+            let terms = first(&a, row).into_iter().zip(b.iter().skip(column).step_by(columns).copied());
+            let expected = terms.fold(*before, |sum, (x, y)| x.mul_add(y, sum));
+            assert!((found - expected).abs() <= inner as f32 * f32::EPSILON, "{at}: {found} {expected}");
+        }
+        let nothing = Left::default();
+        add_product(&nothing, &Right::default(), &mut []);
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! species, what differs by more than some 15 % is seldom of the same genus (Hebert et al. 2003, Proc. R. Soc. B 270, for COI-5P);
 //! between the two lie relatives whose common features a model should see.
 
+use crate::arithmetic::vectors::wide;
 use crate::progress::{Cancelled, Observer, Progress};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 /// Relatives that are kept of each barcode.
 const KEPT: usize = 4;
@@ -16,6 +18,8 @@ const LEAST_SHARED: u32 = 300;
 const AT_ONCE: usize = 1024;
 /// Barcodes that pass over all others together, so that those are fetched once for all of them.
 const TOGETHER: usize = 32;
+/// Barcodes whose bits are counted in one go: one word of each fills the widest vectors.
+const LANES: usize = 8;
 
 /// Barcodes in one frame as three planes of bits: both bits of every base, and whether it is known.
 #[derive(Debug, Clone)]
@@ -54,18 +58,9 @@ impl Planes {
         &self.bits[index * self.words..][..self.words]
     }
 
-    /// Differing and shared known bases of two barcodes; `None` as soon as more than `most` differ.
-    fn compare(&self, a: &[[u64; 3]], b: &[[u64; 3]], most: u32) -> Option<(u32, u32)> {
-        let mut differing = 0;
-        for (a, b) in a.iter().zip(b) {
-            differing += (((a[0] ^ b[0]) | (a[1] ^ b[1])) & a[2] & b[2]).count_ones();
-            if differing > most {
-                return None;
-            }
-        }
-        // few pairs come here: what they share is counted for them alone
-        let shared = a.iter().zip(b).map(|(a, b)| (a[2] & b[2]).count_ones()).sum();
-        Some((differing, shared))
+    /// Bases that are known in both.
+    fn shared(&self, a: usize, b: usize) -> u32 {
+        self.barcode(a).iter().zip(self.barcode(b)).map(|(a, b)| (a[2] & b[2]).count_ones()).sum()
     }
 
     /// For every barcode the nearest others whose share of differing bases lies in `distances`, the nearest first, at most four;
@@ -89,24 +84,77 @@ impl Planes {
         Ok(relatives)
     }
 
-    fn relatives_of(&self, block: std::ops::Range<usize>, distances: &RangeInclusive<f64>) -> Vec<Vec<u32>> {
-        let most = (distances.end() * (self.words * 64) as f64) as u32;
-        let mut nearest: Vec<Vec<(f64, u32)>> = vec![Vec::with_capacity(KEPT + 1); block.len()];
-        for other in 0..self.len() {
-            let letters = self.barcode(other);
-            for (index, nearest) in block.clone().zip(&mut nearest) {
-                let Some((differing, shared)) = self.compare(self.barcode(index), letters, most) else { continue };
-                let distance = f64::from(differing) / f64::from(shared.max(1));
-                let is_nearer = nearest.len() < KEPT || nearest.last().is_some_and(|last| distance < last.0);
-                if shared >= LEAST_SHARED && index != other && distances.contains(&distance) && is_nearer {
-                    let place = nearest.partition_point(|known| known.0 <= distance);
-                    nearest.insert(place, (distance, other as u32));
-                    nearest.truncate(KEPT);
+    fn relatives_of(&self, block: Range<usize>, distances: &RangeInclusive<f64>) -> Vec<Vec<u32>> {
+        let mut nearest = vec![Vec::with_capacity(KEPT + 1); block.len()];
+        wide(Comparing { planes: self, block, distances, nearest: &mut nearest });
+        nearest.into_iter().map(|found| found.into_iter().map(|(_, other)| other).collect()).collect()
+    }
+
+    /// The words of `LANES` barcodes side by side, the first of which is `first`; lanes without a barcode are of the first.
+    fn side_by_side(&self, first: usize, end: usize) -> Vec<[[u64; LANES]; 3]> {
+        let lane = |lane: usize| if first + lane < end { first + lane } else { first };
+        let barcodes: [&[[u64; 3]]; LANES] = std::array::from_fn(|at| self.barcode(lane(at)));
+        (0..self.words)
+            .map(|word| std::array::from_fn(|plane| std::array::from_fn(|at| barcodes[at][word][plane])))
+            .collect()
+    }
+}
+
+/// A block of barcodes held against all, several at a time; run by [`wide`].
+struct Comparing<'a> {
+    planes: &'a Planes,
+    block: Range<usize>,
+    distances: &'a RangeInclusive<f64>,
+    /// Of every barcode of the block, the nearest so far with their distances.
+    nearest: &'a mut [Vec<(f64, u32)>],
+}
+
+impl WithSimd for Comparing<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { planes, block, distances, nearest } = self;
+        let most = (distances.end() * (planes.words * 64) as f64) as u64;
+        let groups: Vec<_> = block.clone().step_by(LANES).map(|first| planes.side_by_side(first, block.end)).collect();
+        for other in 0..planes.len() {
+            let letters = planes.barcode(other);
+            for ((group, nearest), first) in
+                groups.iter().zip(nearest.chunks_mut(LANES)).zip(block.clone().step_by(LANES))
+            {
+                let differing = differing(group, letters);
+                if differing.iter().all(|&differing| differing > most) {
+                    continue;
+                }
+                for (lane, nearest) in nearest.iter_mut().enumerate() {
+                    if differing[lane] > most || first + lane == other {
+                        continue;
+                    }
+                    let shared = planes.shared(first + lane, other);
+                    let distance = differing[lane] as f64 / f64::from(shared.max(1));
+                    let is_nearer = nearest.len() < KEPT || nearest.last().is_some_and(|last| distance < last.0);
+                    if shared >= LEAST_SHARED && distances.contains(&distance) && is_nearer {
+                        let place = nearest.partition_point(|known| known.0 <= distance);
+                        nearest.insert(place, (distance, other as u32));
+                        nearest.truncate(KEPT);
+                    }
                 }
             }
         }
-        nearest.into_iter().map(|found| found.into_iter().map(|(_, other)| other).collect()).collect()
     }
+}
+
+/// Differing known bases of each barcode of a group and another one.
+#[inline(always)]
+fn differing(group: &[[[u64; LANES]; 3]], other: &[[u64; 3]]) -> [u64; LANES] {
+    let mut counts = [0; LANES];
+    for ([lows, highs, knowns], [low, high, known]) in group.iter().zip(other) {
+        for (lane, count) in counts.iter_mut().enumerate() {
+            let differ = ((lows[lane] ^ low) | (highs[lane] ^ high)) & knowns[lane] & known;
+            *count += u64::from(differ.count_ones());
+        }
+    }
+    counts
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! The weights are computed again for the gradient: that takes less time than to keep `[heads, L, L]` of every sequence in memory.
 
+use super::products::with_room;
 use super::rows::{Dropout, dot};
 use crate::arithmetic::vectors::{exp_non_positive, largest_of, sum_of, wide};
 use faer::linalg::matmul::matmul;
@@ -46,14 +47,15 @@ impl Attention {
     /// `joined` `[N, 3D]` (queries, keys, values) to `attended` `[N, D]`.
     pub(super) fn forward(&self, joined: &[f32], attended: &mut [f32], sequences: &[Range<usize>]) {
         self.tasks(joined, attended, sequences, self.width).into_par_iter().for_each(|(sequence, out)| {
-            let mut table = vec![0.0; sequence.length * sequence.length];
-            for head in 0..self.heads {
-                self.weights(sequence, head, &mut table);
-                self.drop(sequence, head, &mut table);
-                let weights = MatRef::from_row_major_slice(&table, sequence.length, sequence.length);
-                let out = self.part_mut(out, sequence.length, head, self.width);
-                matmul(out, Accum::Replace, weights, self.part(sequence, 2, head), 1.0, Par::Seq);
-            }
+            with_room(sequence.length * sequence.length, |table| {
+                for head in 0..self.heads {
+                    self.weights(sequence, head, table);
+                    self.drop(sequence, head, table);
+                    let weights = MatRef::from_row_major_slice(table, sequence.length, sequence.length);
+                    let out = self.part_mut(out, sequence.length, head, self.width);
+                    matmul(out, Accum::Replace, weights, self.part(sequence, 2, head), 1.0, Par::Seq);
+                }
+            });
         });
     }
 
@@ -67,34 +69,41 @@ impl Attention {
     ) {
         let tasks = self.tasks(joined, joined_gradient, sequences, 3 * self.width);
         tasks.into_par_iter().zip(sequences).for_each(|((sequence, joined_gradient), tokens)| {
-            let length = sequence.length;
-            let (mut weights, mut gradient) = (vec![0.0; length * length], vec![0.0; length * length]);
-            let mut dropped = vec![0.0; if self.dropout.is_some() { length * length } else { 0 }];
             let of_sequence = &attended_gradient[tokens.start * self.width..tokens.end * self.width];
-            for head in 0..self.heads {
-                self.weights(sequence, head, &mut weights);
-                let out = view(of_sequence, length, head * self.head_width(), self.head_width(), self.width);
-                let table = MatMut::from_row_major_slice_mut(&mut gradient, length, length);
-                matmul(table, Accum::Replace, out, self.part(sequence, 2, head).transpose(), 1.0, Par::Seq);
-                let used = if self.dropout.is_some() {
-                    dropped.copy_from_slice(&weights);
-                    self.drop(sequence, head, &mut dropped);
-                    self.drop(sequence, head, &mut gradient);
-                    &dropped
-                } else {
-                    &weights
-                };
-                let used = MatRef::from_row_major_slice(used, length, length);
-                let values = self.part_mut(joined_gradient, length, 2 * self.heads + head, 3 * self.width);
-                matmul(values, Accum::Replace, used.transpose(), out, 1.0, Par::Seq);
-                self.softmax_backward(&weights, &mut gradient, length);
-                let table = MatRef::from_row_major_slice(&gradient, length, length);
-                let queries = self.part_mut(joined_gradient, length, head, 3 * self.width);
-                matmul(queries, Accum::Replace, table, self.part(sequence, 1, head), 1.0, Par::Seq);
-                let keys = self.part_mut(joined_gradient, length, self.heads + head, 3 * self.width);
-                matmul(keys, Accum::Replace, table.transpose(), self.part(sequence, 0, head), 1.0, Par::Seq);
-            }
+            with_room(3 * sequence.length * sequence.length, |room| {
+                self.sequence_backward(sequence, of_sequence, joined_gradient, room);
+            });
         });
+    }
+
+    /// The gradient of one sequence's rows, with room for three tables of `[L, L]`.
+    fn sequence_backward(&self, sequence: Sequence<'_>, attended: &[f32], joined: &mut [f32], room: &mut [f32]) {
+        let length = sequence.length;
+        let (weights, room) = room.split_at_mut(length * length);
+        let (gradient, dropped) = room.split_at_mut(length * length);
+        for head in 0..self.heads {
+            self.weights(sequence, head, weights);
+            let out = view(attended, length, head * self.head_width(), self.head_width(), self.width);
+            let table = MatMut::from_row_major_slice_mut(gradient, length, length);
+            matmul(table, Accum::Replace, out, self.part(sequence, 2, head).transpose(), 1.0, Par::Seq);
+            let used = if self.dropout.is_some() {
+                dropped.copy_from_slice(weights);
+                self.drop(sequence, head, dropped);
+                self.drop(sequence, head, gradient);
+                &*dropped
+            } else {
+                &*weights
+            };
+            let used = MatRef::from_row_major_slice(used, length, length);
+            let values = self.part_mut(joined, length, 2 * self.heads + head, 3 * self.width);
+            matmul(values, Accum::Replace, used.transpose(), out, 1.0, Par::Seq);
+            self.softmax_backward(weights, gradient, length);
+            let table = MatRef::from_row_major_slice(gradient, length, length);
+            let queries = self.part_mut(joined, length, head, 3 * self.width);
+            matmul(queries, Accum::Replace, table, self.part(sequence, 1, head), 1.0, Par::Seq);
+            let keys = self.part_mut(joined, length, self.heads + head, 3 * self.width);
+            matmul(keys, Accum::Replace, table.transpose(), self.part(sequence, 0, head), 1.0, Par::Seq);
+        }
     }
 
     fn head_width(&self) -> usize {

@@ -1,7 +1,8 @@
 //! One BERT with its gradient: embeddings, layers, and what the forward pass leaves for the backward pass.
 
+use super::chosen::Chosen;
 use super::fit;
-use super::layer::{Layer, LayerDrops, Saved, SavedNorm, Scratch, norm};
+use super::layer::{Factors, Layer, LayerDrops, Saved, SavedNorm, Scratch, norm};
 use super::parameters::BertSpans;
 use super::products::BLOCK_ROWS;
 use super::rows::{Dropout, add, drop_from};
@@ -32,6 +33,10 @@ pub(super) struct Memory {
     hidden: Vec<Vec<f32>>,
     layers: Vec<Saved>,
     rows: usize,
+    /// Rows of the last layer's output.
+    output_rows: usize,
+    /// Of the layer that is run.
+    factors: Factors,
 }
 
 impl Memory {
@@ -40,6 +45,7 @@ impl Memory {
         self.hidden.resize_with(layers + 1, Vec::new);
         self.layers.resize_with(layers, Saved::default);
         self.rows = count;
+        self.output_rows = count;
         fit(&mut self.hidden[0], count * width)
     }
 
@@ -49,9 +55,19 @@ impl Memory {
         hidden + self.embedded.numbers() + self.layers.iter().map(Saved::numbers).sum::<usize>()
     }
 
-    /// The last layer's output, `[N, D]`.
+    /// Numbers that the weights of a layer take, laid out.
+    pub(super) fn weight_numbers(&self) -> usize {
+        self.factors.numbers()
+    }
+
+    /// Values of all rows.
+    pub(super) fn input_len(&self, width: usize) -> usize {
+        self.rows * width
+    }
+
+    /// The last layer's output, `[n, D]`: of its chosen rows.
     pub(super) fn output(&self, width: usize) -> &[f32] {
-        self.hidden.last().map_or(&[][..], |last| &last[..self.rows * width])
+        self.hidden.last().map_or(&[][..], |last| &last[..self.output_rows * width])
     }
 }
 
@@ -62,6 +78,8 @@ pub(super) struct Bert<'a> {
     pub(super) weights: &'a [f32],
     pub(super) causal: bool,
     pub(super) drops: &'a BertDrops,
+    /// The rows of the last layer's output that are wanted.
+    pub(super) chosen: Chosen<'a>,
 }
 
 impl Bert<'_> {
@@ -71,6 +89,7 @@ impl Bert<'_> {
 
     fn layer(&self, index: usize) -> Layer<'_> {
         let shape = self.spans.shape;
+        let is_last = index + 1 == self.spans.layers.len();
         Layer {
             spans: &self.spans.layers[index],
             weights: self.weights,
@@ -78,6 +97,7 @@ impl Bert<'_> {
             inner: shape.inner,
             heads: shape.heads,
             causal: self.causal,
+            chosen: if is_last { self.chosen } else { Chosen::default() },
         }
     }
 
@@ -107,14 +127,16 @@ impl Bert<'_> {
         });
         for (index, saved) in memory.layers.iter_mut().enumerate() {
             let (before, after) = memory.hidden.split_at_mut(index + 1);
-            let output = fit(&mut after[0], values);
+            let (layer, drops) = (self.layer(index), self.drops(index));
+            memory.output_rows = layer.chosen.count(memory.rows);
+            let output = fit(&mut after[0], memory.output_rows * width);
             let input = &before[index][..values];
-            self.layer(index).forward(input, output, &places.sequences, saved, self.drops(index));
+            layer.forward(input, output, &places.sequences, saved, &mut memory.factors, drops);
         }
     }
 
-    /// `gradient` `[N, D]` at the output becomes that at the embeddings of the tokens; the gradients of the weights are added to
-    /// `gradients`.
+    /// `gradient` `[N, D]`, whose first rows are that at the output, becomes that at the embeddings of the tokens; the gradients of the
+    /// weights are added to `gradients`.
     pub(super) fn backward(
         &self,
         places: &Places,
@@ -127,7 +149,7 @@ impl Bert<'_> {
         for (index, saved) in memory.layers.iter_mut().enumerate().rev() {
             let input = &memory.hidden[index][..gradient.len()];
             let (layer, drops) = (self.layer(index), self.drops(index));
-            layer.backward(input, gradient, &places.sequences, saved, drops, scratch, gradients);
+            layer.backward(input, gradient, &places.sequences, saved, &mut memory.factors, drops, scratch, gradients);
         }
         drop_from(self.drops.embeddings, gradient, 0);
         self.norm_backward(memory, gradient, gradients);

@@ -4,7 +4,8 @@
 //! The normalised, temperature-scaled cross-entropy of SimCLR (Chen et al. 2020, section 2.1), without a projection head: what is
 //! compared is the embedding itself, the mean of the encoder's last layer over the tokens that it saw.
 
-use super::products::{add_rows, input_gradient, product};
+use super::products::{add_rows, product};
+use crate::arithmetic::product::{Right, Table};
 use std::ops::Range;
 
 /// What the views of a batch are compared for. Sequences `2i` and `2i + 1` of the batch are views of one another.
@@ -57,7 +58,8 @@ impl Pairs {
         let (directions, lengths) = directions_of(hidden, width, sequences);
         let count = sequences.len();
         let mut scores = vec![0.0; count * count];
-        product(&directions, &directions, width, &mut scores);
+        let others = Right::of_columns(Table::new(&directions, width));
+        product(&directions, &others, &mut scores);
         let mut matches = Matches { views: count, ..Matches::default() };
         for (view, row) in scores.chunks_exact_mut(count).enumerate() {
             self.score(view, row, &mut matches);
@@ -120,7 +122,9 @@ fn both_ways(at_cosines: &[f32], directions: &[f32], width: usize) -> Vec<f32> {
     let both: Vec<f32> =
         (0..count * count).map(|at| at_cosines[at] + at_cosines[at % count * count + at / count]).collect();
     let mut gradient = vec![0.0; directions.len()];
-    input_gradient(&both, directions, width, &mut gradient);
+    let mut factor = Right::default();
+    factor.pack_rows(Table::new(directions, width));
+    product(&both, &factor, &mut gradient);
     gradient
 }
 

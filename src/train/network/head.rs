@@ -6,16 +6,17 @@
 use super::contrast::Matches;
 use super::fit;
 use super::parameters::LinearSpans;
-use super::products::{add_column_sums, input_gradient, product, weight_gradient};
+use super::products::{Way, add_column_sums, lay_out, product, weight_gradient};
 use super::rows::{Dropout, add_bias, drop_from};
+use crate::arithmetic::product::Right;
 use crate::arithmetic::vectors::{exp_non_positive, largest_of, sum_of, wide};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Rows whose logits exist at one time.
-const CHUNK_ROWS: usize = 1024;
-/// Rows that one task takes.
-const TASK_ROWS: usize = 64;
+const CHUNK_ROWS: usize = 1008;
+/// Rows that one task takes: whole blocks of rows of a product, which have 14 or 6.
+const TASK_ROWS: usize = 84;
 
 /// A row of the last hidden states that must name its k-mer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,12 +60,22 @@ pub(super) struct HeadScratch {
     rows: Vec<f32>,
     gradient: Vec<f32>,
     logits: Vec<f32>,
+    /// The weights, laid out for either way.
+    forward: Right,
+    back: Right,
+    /// A few rows, laid out for the gradient of the weights.
+    laid_out: Vec<Right>,
 }
 
 impl HeadScratch {
     /// Numbers that it has room for: of the rows, and of the logits, which never are those of more than a few rows.
     pub(super) fn numbers(&self) -> [usize; 2] {
         [self.rows.capacity() + self.gradient.capacity(), self.logits.capacity()]
+    }
+
+    /// Numbers that the weights take, laid out.
+    pub(super) fn weight_numbers(&self) -> usize {
+        self.forward.numbers() + self.back.numbers()
     }
 
     /// Most logits that there ever are.
@@ -83,68 +94,81 @@ pub(super) struct Head<'a> {
 }
 
 impl Head<'_> {
-    /// Loss of the targets. With `gradients`, also the gradients: those of the weights are added to them, that at `hidden`
-    /// `[N, D]` is written to `hidden_gradient`.
+    /// Loss of the targets, each at its row of `hidden` `[n, D]`. With `gradients`, also the gradients: those of the weights are added
+    /// to them, that at `hidden` is written to `hidden_gradient`.
     pub(super) fn run(
         &self,
         hidden: &[f32],
+        rows_of_targets: &[usize],
         targets: &[Target],
         scratch: &mut HeadScratch,
         mut backward: Option<(&mut [f32], &mut [f32])>,
     ) -> Outcome {
         let width = self.width;
         let classes = self.spans.bias.len();
-        let rows = fit(&mut scratch.rows, targets.len() * width);
-        let gradient = fit(&mut scratch.gradient, targets.len() * width);
-        rows.par_chunks_mut(width).zip(targets).for_each(|(row, target)| {
-            row.copy_from_slice(&hidden[target.row as usize * width..][..width]);
+        let HeadScratch { rows, gradient, logits, forward, back, laid_out } = scratch;
+        lay_out([&mut *forward], [self.spans], self.weights, Way::Forward);
+        if backward.is_some() {
+            lay_out([&mut *back], [self.spans], self.weights, Way::Back);
+        }
+        let rows = fit(rows, targets.len() * width);
+        let gradient = fit(gradient, targets.len() * width);
+        rows.par_chunks_mut(width).zip(rows_of_targets).for_each(|(row, at)| {
+            row.copy_from_slice(&hidden[at * width..][..width]);
         });
         drop_from(self.dropout, rows, 0);
         let mut outcome = Outcome::default();
         let chunks = rows.chunks(CHUNK_ROWS * width).zip(gradient.chunks_mut(CHUNK_ROWS * width));
         for ((rows, gradient), targets) in chunks.zip(targets.chunks(CHUNK_ROWS)) {
-            let logits = fit(&mut scratch.logits, targets.len() * classes);
-            outcome.add(self.chunk(rows, targets, logits, backward.is_some().then_some(&mut *gradient)));
+            let logits = fit(logits, targets.len() * classes);
+            let wanted = backward.is_some().then_some((&mut *gradient, &*back));
+            outcome.add(self.chunk(rows, targets, logits, forward, wanted));
             if let Some((_, gradients)) = &mut backward {
-                weight_gradient(logits, rows, width, &mut gradients[self.spans.weight.clone()]);
+                weight_gradient(logits, rows, width, &mut gradients[self.spans.weight.clone()], laid_out);
                 add_column_sums(logits, &mut gradients[self.spans.bias.clone()]);
             }
         }
         if let Some((hidden_gradient, _)) = backward {
             drop_from(self.dropout, gradient, 0);
             hidden_gradient.fill(0.0);
-            for (row, target) in gradient.chunks_exact(width).zip(targets) {
-                hidden_gradient[target.row as usize * width..][..width].copy_from_slice(row);
+            for (row, at) in gradient.chunks_exact(width).zip(rows_of_targets) {
+                hidden_gradient[at * width..][..width].copy_from_slice(row);
             }
         }
         outcome
     }
 
-    /// Loss of some rows; with `gradient`, that at the rows is written and `logits` end as the loss's gradient at themselves.
-    fn chunk(&self, rows: &[f32], targets: &[Target], logits: &mut [f32], gradient: Option<&mut [f32]>) -> Outcome {
+    /// Loss of some rows, by the weights laid out `forward`; with `gradient`, and the weights laid out for it, that at the rows is
+    /// written and `logits` end as the loss's gradient at themselves.
+    fn chunk(
+        &self,
+        rows: &[f32],
+        targets: &[Target],
+        logits: &mut [f32],
+        forward: &Right,
+        gradient: Option<(&mut [f32], &Right)>,
+    ) -> Outcome {
         let (width, classes) = (self.width, self.spans.bias.len());
-        let weight = &self.weights[self.spans.weight.clone()];
         let bias = &self.weights[self.spans.bias.clone()];
-        let wanted = gradient.is_some();
-        let mut nothing = Vec::new();
-        let gradient = gradient.unwrap_or_else(|| {
-            nothing.resize(rows.len(), 0.0);
-            &mut nothing
-        });
+        let (gradient, back) = gradient.unzip();
+        let gradients: Vec<Option<&mut [f32]>> = match gradient {
+            Some(gradient) => gradient.chunks_mut(TASK_ROWS * width).map(Some).collect(),
+            None => targets.chunks(TASK_ROWS).map(|_| None).collect(),
+        };
         let tasks = (
             rows.par_chunks(TASK_ROWS * width),
             targets.par_chunks(TASK_ROWS),
             logits.par_chunks_mut(TASK_ROWS * classes),
-            gradient.par_chunks_mut(TASK_ROWS * width),
+            gradients,
         );
         let outcomes: Vec<Outcome> = tasks
             .into_par_iter()
             .map(|(rows, targets, logits, gradient)| {
-                product(rows, weight, width, logits);
+                product(rows, forward, logits);
                 add_bias(logits, bias);
                 let outcome = cross_entropy(logits, targets, classes);
-                if wanted {
-                    input_gradient(logits, weight, width, gradient);
+                if let Some((gradient, back)) = gradient.zip(back) {
+                    product(logits, back, gradient);
                 }
                 outcome
             })

@@ -3,10 +3,12 @@
 //! Everything between two attentions works on rows alone, so a block of rows passes through all of it while it is in the cache.
 
 use super::attention::Attention;
+use super::chosen::Chosen;
 use super::fit;
 use super::parameters::{LayerSpans, NormSpans};
-use super::products::{BLOCK_ROWS, add_column_sums, add_rows, input_gradient, product, weight_gradient};
-use super::rows::{Dropout, Norm, add, add_bias, drop_from, gelu, gelu_backward};
+use super::products::{BLOCK_ROWS, Way, add_column_sums, add_rows, lay_out, product, weight_gradient, with_room};
+use super::rows::{Dropout, Norm, add, add_bias, gelu, gelu_backward};
+use crate::arithmetic::product::Right;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -57,13 +59,40 @@ pub(super) struct Scratch {
     attended: Vec<f32>,
     joined: Vec<f32>,
     sums: Vec<f32>,
+    /// Rows laid out for the gradients of weights.
+    pub(super) laid_out: Vec<Right>,
 }
 
 impl Scratch {
     /// Numbers that it has room for.
     pub(super) fn numbers(&self) -> usize {
-        let Self { inner, outer, attention_output, attended, joined, sums } = self;
-        [inner, outer, attention_output, attended, joined, sums].into_iter().map(Vec::capacity).sum()
+        let Self { inner, outer, attention_output, attended, joined, sums, laid_out } = self;
+        let rows: usize = [inner, outer, attention_output, attended, joined, sums].into_iter().map(Vec::capacity).sum();
+        rows + laid_out.iter().map(Right::numbers).sum::<usize>()
+    }
+}
+
+/// The weights of one layer's maps, laid out for its products with rows.
+#[derive(Debug, Default)]
+pub(super) struct Factors {
+    joined: Right,
+    attention_output: Right,
+    inner: Right,
+    outer: Right,
+}
+
+impl Factors {
+    /// Numbers that it has room for.
+    pub(super) fn numbers(&self) -> usize {
+        let Self { joined, attention_output, inner, outer } = self;
+        [joined, attention_output, inner, outer].into_iter().map(Right::numbers).sum()
+    }
+
+    /// Takes the weights of `layer`.
+    fn lay_out(&mut self, layer: &Layer<'_>, way: Way) {
+        let Self { joined, attention_output, inner, outer } = self;
+        let LayerSpans { joined: a, attention_output: b, inner: c, outer: d, .. } = layer.spans;
+        lay_out([joined, attention_output, inner, outer], [a, b, c, d], layer.weights, way);
     }
 }
 
@@ -76,6 +105,8 @@ pub(super) struct Layer<'a> {
     pub(super) inner: usize,
     pub(super) heads: usize,
     pub(super) causal: bool,
+    /// The rows of its output that are wanted.
+    pub(super) chosen: Chosen<'a>,
 }
 
 /// Where a layer drops.
@@ -99,31 +130,35 @@ impl Layer<'_> {
         Attention { width: self.width, heads: self.heads, causal: self.causal, dropout: drops.attention }
     }
 
-    /// `input` `[N, D]` to `output` `[N, D]`.
+    /// `input` `[N, D]` to `output` `[n, D]`, of the chosen rows.
     pub(super) fn forward(
         &self,
         input: &[f32],
         output: &mut [f32],
         sequences: &[Range<usize>],
         saved: &mut Saved,
+        factors: &mut Factors,
         drops: LayerDrops,
     ) {
         let (width, inner_width, spans) = (self.width, self.inner, self.spans);
+        factors.lay_out(self, Way::Forward);
+        let maps = &*factors;
         let count = input.len() / width;
         let Saved { joined, attended, first, middle, inner, second } = saved;
         let joined = fit(joined, count * 3 * width);
         let blocks = input.par_chunks(BLOCK_ROWS * width).zip(joined.par_chunks_mut(BLOCK_ROWS * 3 * width));
         blocks.for_each(|(rows, joined)| {
-            product(rows, self.of(&spans.joined.weight), width, joined);
+            product(rows, &maps.joined, joined);
             add_bias(joined, self.of(&spans.joined.bias));
         });
         let attended = fit(attended, count * width);
         self.attention(drops).forward(joined, attended, sequences);
+        self.chosen.gather(attended, width);
+        let count = self.chosen.count(count);
         let rows_of = |values| fit(values, count * width).par_chunks_mut(BLOCK_ROWS * width);
         let factors_of = |values| fit(values, count).par_chunks_mut(BLOCK_ROWS);
         let blocks = (
-            input.par_chunks(BLOCK_ROWS * width),
-            attended.par_chunks(BLOCK_ROWS * width),
+            attended[..count * width].par_chunks(BLOCK_ROWS * width),
             rows_of(&mut first.normal),
             factors_of(&mut first.factors),
             rows_of(middle),
@@ -133,27 +168,29 @@ impl Layer<'_> {
             output.par_chunks_mut(BLOCK_ROWS * width),
         );
         let blocks = blocks.into_par_iter().enumerate();
-        blocks.for_each_init(Vec::new, |activated, (block, parts)| {
-            let (input, attended, normal, factors, middle, inner, normal_2, factors_2, output) = parts;
-            let start = block * BLOCK_ROWS * width;
-            product(attended, self.of(&spans.attention_output.weight), width, middle);
+        blocks.for_each(|(block, parts)| {
+            let (attended, normal, factors, middle, inner, normal_2, factors_2, output) = parts;
+            let start = block * BLOCK_ROWS;
+            product(attended, &maps.attention_output, middle);
             add_bias(middle, self.of(&spans.attention_output.bias));
-            drop_from(drops.attention_output, middle, start);
-            add(middle, input);
+            self.chosen.drop_from(drops.attention_output, middle, start, width);
+            self.chosen.add(middle, input, start, width);
             norm(self.weights, &spans.attention_norm).forward(middle, normal, factors);
-            product(middle, self.of(&spans.inner.weight), width, inner);
+            product(middle, &maps.inner, inner);
             add_bias(inner, self.of(&spans.inner.bias));
-            let activated = fit(activated, inner.len());
-            gelu(inner, activated);
-            product(activated, self.of(&spans.outer.weight), inner_width, output);
+            with_room(inner.len(), |activated| {
+                gelu(inner, activated);
+                product(activated, &maps.outer, output);
+            });
             add_bias(output, self.of(&spans.outer.bias));
-            drop_from(drops.output, output, start);
+            self.chosen.drop_from(drops.output, output, start, width);
             add(output, middle);
             norm(self.weights, &spans.output_norm).forward(output, normal_2, factors_2);
         });
     }
 
-    /// `gradient` `[N, D]` at the output becomes that at the input; the gradients of the weights are added to `gradients`.
+    /// `gradient` `[N, D]`, whose first rows are that at the output `[n, D]`, becomes that at the input; the gradients of the weights are
+    /// added to `gradients`.
     #[expect(clippy::too_many_arguments, reason = "the forward pass's arguments and the gradients")]
     pub(super) fn backward(
         &self,
@@ -161,31 +198,51 @@ impl Layer<'_> {
         gradient: &mut [f32],
         sequences: &[Range<usize>],
         saved: &mut Saved,
+        factors: &mut Factors,
         drops: LayerDrops,
         scratch: &mut Scratch,
         gradients: &mut [f32],
     ) {
         let (width, inner_width, spans) = (self.width, self.inner, self.spans);
-        self.rows_backward(gradient, saved, drops, scratch, gradients);
+        factors.lay_out(self, Way::Back);
+        let maps = &*factors;
         let count = input.len() / width;
-        let Scratch { inner, outer, attention_output, attended, joined, .. } = scratch;
+        let chosen = self.chosen.count(count);
+        self.rows_backward(&mut gradient[..chosen * width], saved, maps, drops, scratch, gradients);
+        self.chosen.scatter(gradient, width);
+        let Scratch { inner, outer, attention_output, attended, joined, laid_out, .. } = scratch;
         let mut add_weights = |out: &[f32], rows: &[f32], inputs: usize, span: &Range<usize>| {
-            weight_gradient(out, rows, inputs, &mut gradients[span.clone()]);
+            weight_gradient(out, rows, inputs, &mut gradients[span.clone()], laid_out);
         };
-        add_weights(&outer[..count * width], &saved.inner[..count * inner_width], inner_width, &spans.outer.weight);
-        add_weights(&inner[..count * inner_width], &saved.middle[..count * width], width, &spans.inner.weight);
-        let attended_rows = &saved.attended[..count * width];
-        add_weights(&attention_output[..count * width], attended_rows, width, &spans.attention_output.weight);
-        let (joined_rows, joined) = (&saved.joined[..count * 3 * width], fit(joined, count * 3 * width));
-        self.attention(drops).backward(joined_rows, &attended[..count * width], joined, sequences);
-        add_weights(joined, input, width, &spans.joined.weight);
-        add_column_sums(joined, &mut gradients[spans.joined.bias.clone()]);
+        let joined = fit(joined, count * 3 * width);
+        let attended = fit(attended, count * width);
+        self.chosen.scatter(attended, width);
+        let attention = self.attention(drops);
+        // What needs nothing of each other runs together, so that no thread waits for the last task of the others.
+        rayon::join(
+            || attention.backward(&saved.joined[..count * 3 * width], attended, joined, sequences),
+            || {
+                let of_outer = &outer[..chosen * width];
+                add_weights(of_outer, &saved.inner[..chosen * inner_width], inner_width, &spans.outer.weight);
+                let of_inner = &inner[..chosen * inner_width];
+                add_weights(of_inner, &saved.middle[..chosen * width], width, &spans.inner.weight);
+                let of_output = &attention_output[..chosen * width];
+                add_weights(of_output, &saved.attended[..chosen * width], width, &spans.attention_output.weight);
+            },
+        );
         let blocks = (gradient.par_chunks_mut(BLOCK_ROWS * width), joined.par_chunks(BLOCK_ROWS * 3 * width));
-        blocks.into_par_iter().for_each_init(Vec::new, |through, (gradient, joined)| {
-            let through = fit(through, gradient.len());
-            input_gradient(joined, self.of(&spans.joined.weight), width, through);
-            add(gradient, through);
-        });
+        rayon::join(
+            || {
+                blocks.into_par_iter().for_each(|(gradient, joined)| {
+                    with_room(gradient.len(), |through| {
+                        product(joined, &maps.joined, through);
+                        add(gradient, through);
+                    });
+                });
+            },
+            || add_weights(joined, input, width, &spans.joined.weight),
+        );
+        add_column_sums(joined, &mut gradients[spans.joined.bias.clone()]);
     }
 
     /// The part of the gradient between output and attention. `gradient` becomes that at the residual of the first half;
@@ -194,6 +251,7 @@ impl Layer<'_> {
         &self,
         gradient: &mut [f32],
         saved: &mut Saved,
+        maps: &Factors,
         drops: LayerDrops,
         scratch: &mut Scratch,
         gradients: &mut [f32],
@@ -222,7 +280,7 @@ impl Layer<'_> {
             let (gradient, activated, first, second, inner, outer, attention_output, attended, partial) = parts;
             let rows = gradient.len();
             let count = rows / width;
-            let start = block * BLOCK_ROWS * width;
+            let start = block * BLOCK_ROWS;
             let mut rest = partial;
             let mut sums = sums.each_ref().map(|span| {
                 let (sum, after) = std::mem::take(&mut rest).split_at_mut(span.len());
@@ -233,19 +291,19 @@ impl Layer<'_> {
             let second_norm = norm(self.weights, &spans.output_norm);
             second_norm.backward(gradient, &second.0[..rows], &second.1[..count], scale_2, shift_2);
             outer.copy_from_slice(gradient);
-            drop_from(drops.output, outer, start);
+            self.chosen.drop_from(drops.output, outer, start, width);
             add_rows(outer, outer_bias);
-            input_gradient(outer, self.of(&spans.outer.weight), inner_width, inner);
+            product(outer, &maps.outer, inner);
             gelu_backward(activated, inner);
             add_rows(inner, inner_bias);
-            input_gradient(inner, self.of(&spans.inner.weight), width, attended);
+            product(inner, &maps.inner, attended);
             add(gradient, attended);
             let first_norm = norm(self.weights, &spans.attention_norm);
             first_norm.backward(gradient, &first.0[..rows], &first.1[..count], scale_1, shift_1);
             attention_output.copy_from_slice(gradient);
-            drop_from(drops.attention_output, attention_output, start);
+            self.chosen.drop_from(drops.attention_output, attention_output, start, width);
             add_rows(attention_output, attention_bias);
-            input_gradient(attention_output, self.of(&spans.attention_output.weight), width, attended);
+            product(attention_output, &maps.attention_output, attended);
         });
         for partial in scratch.sums[..blocks * sums_width].chunks_exact(sums_width) {
             let mut rest = partial;

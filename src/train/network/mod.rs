@@ -13,6 +13,7 @@
 
 mod attention;
 mod bert;
+mod chosen;
 mod contrast;
 pub(crate) mod device;
 mod head;
@@ -28,12 +29,14 @@ pub(crate) use contrast::{Matches, Pairs};
 pub(crate) use head::{Outcome, Target};
 pub(crate) use parameters::Layout;
 
+use crate::arithmetic::product::Right;
 use crate::model::EncoderShape;
 use bert::{Bert, BertDrops, Memory};
+use chosen::Chosen;
 use head::{Head, HeadScratch};
 use layer::{LayerDrops, Scratch};
 use parameters::{DecoderSpans, NetworkSpans};
-use products::{BLOCK_ROWS, add_column_sums, input_gradient, product, weight_gradient};
+use products::{BLOCK_ROWS, Way, add_column_sums, lay_out, product, weight_gradient};
 use rand::RngCore;
 use rayon::prelude::*;
 use rows::{Dropout, add, add_bias};
@@ -121,6 +124,8 @@ pub(crate) struct Network {
 struct Workspace {
     encoder: Memory,
     decoder: Memory,
+    /// Of the map between encoder and decoder.
+    projection: Right,
     projected: Vec<f32>,
     gradient: Vec<f32>,
     encoder_gradient: Vec<f32>,
@@ -141,12 +146,16 @@ impl Network {
 
     /// Bytes of working memory for a pass over `times` as many rows as in the largest pass so far, from the buffers that it took.
     pub(crate) fn working_bytes(&self, times: f64) -> u64 {
-        let Workspace { encoder, decoder, projected, gradient, encoder_gradient, scratch, head } = &self.memory;
+        let Workspace { encoder, decoder, projection, projected, gradient, encoder_gradient, scratch, head } =
+            &self.memory;
         let [of_rows, logits] = head.numbers();
         let rows = encoder.numbers() + decoder.numbers() + scratch.numbers() + of_rows;
         let rows = rows + projected.capacity() + gradient.capacity() + encoder_gradient.capacity();
         let most_logits = HeadScratch::most_logits(self.architecture.classes) as f64;
-        let numbers = rows as f64 * times + (logits as f64 * times).min(most_logits.max(logits as f64));
+        let of_weights =
+            encoder.weight_numbers() + decoder.weight_numbers() + projection.numbers() + head.weight_numbers();
+        let numbers =
+            of_weights as f64 + rows as f64 * times + (logits as f64 * times).min(most_logits.max(logits as f64));
         (numbers * size_of::<f32>() as f64) as u64
     }
 
@@ -159,7 +168,15 @@ impl Network {
         gradients: Option<&mut [f32]>,
     ) -> Outcome {
         let Self { architecture, spans, memory, .. } = self;
-        let encoder = Bert { spans: &spans.encoder, weights, causal: architecture.causal, drops: &drops.encoder };
+        let named = chosen::rows_of(&batch.targets);
+        // Where views are compared, the encoder's last rows are all read.
+        let (of_encoder, of_decoder) = match (&batch.decoder, &batch.pairs) {
+            (Some(_), _) => (Chosen::default(), Chosen::of(&named)),
+            (None, None) => (Chosen::of(&named), Chosen::default()),
+            (None, Some(_)) => Default::default(),
+        };
+        let (causal, drops_of) = (architecture.causal, &drops.encoder);
+        let encoder = Bert { spans: &spans.encoder, weights, causal, drops: drops_of, chosen: of_encoder };
         let width = architecture.encoder.width;
         let input = memory.encoder.input(batch.ids.len(), width, architecture.encoder.layers);
         let words = &weights[spans.encoder.words.clone()];
@@ -172,7 +189,7 @@ impl Network {
         let decoding = spans.decoder.as_ref().zip(batch.decoder.as_ref()).map(|(spans, rows)| Decoding {
             spans,
             rows,
-            bert: Bert { spans: &spans.bert, weights, causal: false, drops: &drops.decoder },
+            bert: Bert { spans: &spans.bert, weights, causal: false, drops: &drops.decoder, chosen: of_decoder },
             mask: architecture.mask,
             encoder_width: width,
         });
@@ -180,18 +197,22 @@ impl Network {
             decoding.forward(memory);
         }
         let Workspace { encoder: of_encoder, decoder: of_decoder, gradient, head: head_scratch, .. } = memory;
-        let last = if decoding.is_some() { &*of_decoder } else { &*of_encoder };
+        let (last, last_bert) = match &decoding {
+            Some(decoding) => (&*of_decoder, &decoding.bert),
+            None => (&*of_encoder, &encoder),
+        };
         let hidden = last.output(head_width);
+        let rows: Vec<usize> = batch.targets.iter().map(|target| last_bert.chosen.place(target.row)).collect();
         let compare = |gradient: Option<&mut [f32]>, encoded: &Memory| {
             let run = |pairs: &Pairs| pairs.run(encoded.output(width), width, &batch.places.sequences, gradient);
             batch.pairs.as_ref().map(run).unwrap_or_default()
         };
         let Some(gradients) = gradients else {
             let matches = compare(None, of_encoder);
-            return Outcome { matches, ..head.run(hidden, &batch.targets, head_scratch, None) };
+            return Outcome { matches, ..head.run(hidden, &rows, &batch.targets, head_scratch, None) };
         };
-        let at_hidden = fit(gradient, hidden.len());
-        let outcome = head.run(hidden, &batch.targets, head_scratch, Some((at_hidden, &mut *gradients)));
+        let at_hidden = &mut fit(gradient, last.input_len(head_width))[..hidden.len()];
+        let outcome = head.run(hidden, &rows, &batch.targets, head_scratch, Some((at_hidden, &mut *gradients)));
         if let Some(decoding) = &decoding {
             decoding.backward(memory, gradients);
             std::mem::swap(&mut memory.gradient, &mut memory.encoder_gradient);
@@ -235,8 +256,9 @@ impl Decoding<'_> {
         let projected = fit(&mut memory.projected, encoded.len() / self.encoder_width * width);
         let blocks =
             (encoded.par_chunks(BLOCK_ROWS * self.encoder_width), projected.par_chunks_mut(BLOCK_ROWS * width));
+        lay_out([&mut memory.projection], [&self.spans.projection], weights, Way::Forward);
         blocks.into_par_iter().for_each(|(rows, out)| {
-            product(rows, &weights[self.spans.projection.weight.clone()], self.encoder_width, out);
+            product(rows, &memory.projection, out);
             add_bias(out, &weights[self.spans.projection.bias.clone()]);
         });
         let mask = &weights[self.mask_row()];
@@ -250,7 +272,8 @@ impl Decoding<'_> {
     /// From the gradient at the decoder's output, in `memory.gradient`, to that at the encoder's, in `memory.encoder_gradient`.
     fn backward(&self, memory: &mut Workspace, gradients: &mut [f32]) {
         let width = self.width();
-        let Workspace { encoder, decoder, projected, gradient, encoder_gradient, scratch, .. } = memory;
+        let Workspace { encoder, decoder, projection: factor, projected, gradient, encoder_gradient, scratch, .. } =
+            memory;
         let gradient = &mut gradient[..self.rows.sources.len() * width];
         self.bert.backward(&self.rows.places, decoder, gradient, scratch, gradients);
         let encoded = encoder.output(self.encoder_width);
@@ -263,13 +286,14 @@ impl Decoding<'_> {
             }
         }
         let projection = &self.spans.projection;
-        weight_gradient(at_projected, encoded, self.encoder_width, &mut gradients[projection.weight.clone()]);
+        let of_weight = &mut gradients[projection.weight.clone()];
+        weight_gradient(at_projected, encoded, self.encoder_width, of_weight, &mut scratch.laid_out);
         add_column_sums(at_projected, &mut gradients[projection.bias.clone()]);
-        let weight = &self.bert.weights[projection.weight.clone()];
+        lay_out([&mut *factor], [projection], self.bert.weights, Way::Back);
         let at_encoded = fit(encoder_gradient, encoded.len());
         let blocks =
             (at_projected.par_chunks(BLOCK_ROWS * width), at_encoded.par_chunks_mut(BLOCK_ROWS * self.encoder_width));
-        blocks.into_par_iter().for_each(|(out, rows)| input_gradient(out, weight, self.encoder_width, rows));
+        blocks.into_par_iter().for_each(|(out, rows)| product(out, factor, rows));
     }
 }
 

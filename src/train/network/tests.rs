@@ -112,10 +112,13 @@ fn the_forward_pass_agrees_with_pytorch() {
 fn logits_of(network: &Network, weights: &[f32], batch: &Batch) -> Vec<Vec<f32>> {
     let width = 48;
     let hidden = network.memory.decoder.output(width);
-    let (weight, bias) = (&weights[network.spans.head.weight.clone()], &weights[network.spans.head.bias.clone()]);
+    let mut head = Right::default();
+    lay_out([&mut head], [&network.spans.head], weights, Way::Forward);
+    let bias = &weights[network.spans.head.bias.clone()];
+    let rows = chosen::rows_of(&batch.targets);
     let of = |target: &Target| {
         let mut row = vec![0.0; bias.len()];
-        product(&hidden[target.row as usize * width..][..width], weight, width, &mut row);
+        product(&hidden[Chosen::of(&rows).place(target.row) * width..][..width], &head, &mut row);
         add_bias(&mut row, bias);
         row
     };

@@ -46,7 +46,11 @@ class Parts:
 
     def steps(self):
         rows, unique = (500_000, 233_000) if self.quick else (5_150_000, 2_400_000)
-        given = ["--table", self.table(rows, unique), "--work", self.work, "--runs", 1 if self.quick else 5]
+        plain = self.table(rows, unique)
+        packed = plain.with_suffix(".csv.gz")
+        if not packed.exists():
+            run(["gzip", "--keep", "-1", plain])
+        given = ["--table", plain, packed, "--work", self.work, "--runs", 1 if self.quick else 5]
         run([sys.executable, HERE / "peers/steps.py", "--ours", self.benches["steps"], *given, *(["--quick"] if self.quick else [])])
 
     def embed(self):
@@ -75,9 +79,16 @@ class Parts:
                 print(f"embed, {name} size, {who}: {rate:.1f} barcodes a second; ours by it: {ours / rate:.2f}", flush=True)
 
     def training(self):
-        steps = 3 if self.quick else 10
-        run([self.benches["train"], "--steps", steps])
-        run([sys.executable, HERE / "peers/train.py", "--steps", steps])
+        """Barcodes a second in training, in turns."""
+        steps = ["--steps", 3 if self.quick else 10]
+        found = {"ours": [], "PyTorch": []}
+        for _ in range(1 if self.quick else 5):
+            for who, command in (("ours", [self.benches["train"]]), ("PyTorch", [sys.executable, HERE / "peers/train.py"])):
+                found[who].append(json.loads(run([*command, *steps], keep=True)))
+        rates = {who: statistics.median(told["median"] for told in runs) for who, runs in found.items()}
+        peaks = {who: max(told["peak_memory_mb"] for told in runs) for who, runs in found.items()}
+        for who, rate in rates.items():
+            print(f"training, {who}: {rate:.1f} barcodes a second, {peaks[who]} MB at most; ours by it: {rates['ours'] / rate:.2f}", flush=True)
 
     def window(self):
         run([self.benches["window"], "demo"])

@@ -73,7 +73,7 @@ class Steps:
         yield "nn", f"1-NN, {nn} queries, {references} x 768", ["faiss", "sklearn"], [self.vectors(nn, 768, 2), self.vectors(references, 768)]
         yield "graph", f"15 neighbours, {graph} x 256", ["pynndescent", "pynndescent of 30"], [self.vectors(graph, 256)]
         for points in maps:
-            # Of 200 000 points umap-learn's own first layout does not end within twenty minutes.
+            # Of 200 000 points umap-learn as it is called did not end within 1 100 s: its spectral first layout takes them.
             peers = ["umap"] if points < 100_000 else ["umap, laid out first by PCA"]
             yield "umap", f"UMAP, {points} x 256", peers, [self.vectors(points, 256)]
         yield "ward", f"Ward, {ward} x 50", ["sklearn"], [self.vectors(ward, 50)]

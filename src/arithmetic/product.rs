@@ -8,6 +8,7 @@
 //! Every sum is made of fused multiply-adds in the order of the inner index, so that a row's products are the same in any company, on
 //! any number of threads, and on every processor that fuses.
 
+use super::fit;
 use super::prefetch::{LINE, prefetch};
 use super::vectors::wide;
 use pulp::{Arch, Simd, WithSimd, bytemuck};
@@ -58,15 +59,8 @@ pub(crate) struct Left {
 impl Left {
     /// Lays out `table`, `[M, K]`, in the memory of what was there.
     pub(crate) fn pack(&mut self, table: Table<'_>) {
-        let block = Tile::of_processor().rows;
-        let blocks = table.rows.div_ceil(block);
-        (self.rows, self.inner) = (table.rows, table.columns);
-        // What the last block has too many of keeps what was there: its sums are never written out.
-        let values = room(&mut self.values, blocks * block * table.columns);
-        for inner in steps(table.columns) {
-            let start = inner.start * blocks * block;
-            let step = &mut values[start..start + inner.len() * blocks * block];
-            for (at, out) in step.chunks_exact_mut(inner.len() * block).enumerate() {
+        for Step { inner, block, out } in self.steps(table.rows, table.columns) {
+            for (at, out) in out.chunks_exact_mut(inner.len() * block).enumerate() {
                 for row in at * block..((at + 1) * block).min(table.rows) {
                     let places = out[row % block..].iter_mut().step_by(block);
                     places.zip(&table.row(row)[inner.clone()]).for_each(|(place, value)| *place = *value);
@@ -77,16 +71,32 @@ impl Left {
 
     /// Lays out the matrix whose rows are the columns of `table`, `[K, M]`, in the memory of what was there.
     pub(crate) fn pack_columns(&mut self, table: Table<'_>) {
-        let block = Tile::of_processor().rows;
-        let blocks = table.columns.div_ceil(block);
-        (self.rows, self.inner) = (table.columns, table.rows);
-        let values = room(&mut self.values, blocks * block * table.rows);
-        for inner in steps(table.rows) {
-            let start = inner.start * blocks * block;
-            let out = &mut values[start..start + inner.len() * blocks * block];
+        for Step { inner, out, .. } in self.steps(table.columns, table.rows) {
             wide(LayOut { table, rows: inner, out, of_left: true });
         }
     }
+
+    /// Makes room for `[rows, inner]`, and answers it step by step of the inner indices. What the last block has too many of keeps what
+    /// was there: its sums are never written out.
+    fn steps(&mut self, rows: usize, inner: usize) -> impl Iterator<Item = Step<'_>> {
+        let block = Tile::of_processor().rows;
+        let all_rows = rows.next_multiple_of(block);
+        (self.rows, self.inner) = (rows, inner);
+        let mut rest = fit(&mut self.values, all_rows * inner);
+        steps(inner).map(move |inner| {
+            let (out, after) = std::mem::take(&mut rest).split_at_mut(all_rows * inner.len());
+            rest = after;
+            Step { inner, block, out }
+        })
+    }
+}
+
+/// A left factor's room for one step of inner indices.
+struct Step<'a> {
+    inner: Range<usize>,
+    /// Rows of a block.
+    block: usize,
+    out: &'a mut [f32],
 }
 
 /// The right factor `[K, N]`, laid out: panels of columns, in each the values of the columns side by side.
@@ -127,7 +137,7 @@ impl Right {
     fn room(&mut self, inner: usize, columns: usize) -> (usize, &mut [f32]) {
         let width = Tile::of_processor().columns;
         (self.inner, self.columns) = (inner, columns);
-        (width, room(&mut self.values, columns.div_ceil(width) * width * inner))
+        (width, fit(&mut self.values, columns.div_ceil(width) * width * inner))
     }
 
     /// Number of inner indices.
@@ -144,14 +154,6 @@ impl Right {
     pub(crate) fn numbers(&self) -> usize {
         self.values.capacity()
     }
-}
-
-/// The first `count` of `values`, made more where there are fewer; they keep what they were.
-fn room(values: &mut Vec<f32>, count: usize) -> &mut [f32] {
-    if values.len() < count {
-        values.resize(count, 0.0);
-    }
-    &mut values[..count]
 }
 
 /// Cuts some rows of a table into strips of columns, as wide as a block of rows or a panel, and writes strip after strip, the last one
@@ -459,12 +461,10 @@ mod tests {
         right.pack_rows(Table::new(&b, columns));
         let mut out = before.clone();
         add_product(&left, &right, &mut out);
-        // One more inner index before the others, by which what was there comes first into the sum.
-        let first = |values: &[f32], row: usize| values[row * inner..(row + 1) * inner].to_vec();
         for (at, (found, before)) in out.iter().zip(&before).enumerate() {
             let (row, column) = (at / columns, at % columns);
-            let terms = first(&a, row).into_iter().zip(b.iter().skip(column).step_by(columns).copied());
-            let expected = terms.fold(*before, |sum, (x, y)| x.mul_add(y, sum));
+            let terms = a[row * inner..(row + 1) * inner].iter().zip(b.iter().skip(column).step_by(columns));
+            let expected = terms.fold(*before, |sum, (x, y)| x.mul_add(*y, sum));
             assert!((found - expected).abs() <= inner as f32 * f32::EPSILON, "{at}: {found} {expected}");
         }
         let nothing = Left::default();

@@ -1,11 +1,11 @@
 //! One BERT with its gradient: embeddings, layers, and what the forward pass leaves for the backward pass.
 
 use super::chosen::Chosen;
-use super::fit;
 use super::layer::{Factors, Layer, LayerDrops, Saved, SavedNorm, Scratch, norm};
 use super::parameters::BertSpans;
 use super::products::BLOCK_ROWS;
 use super::rows::{Dropout, add, drop_from};
+use crate::arithmetic::fit;
 use rayon::prelude::*;
 use std::ops::Range;
 

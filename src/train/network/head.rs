@@ -4,10 +4,10 @@
 //! gradient.
 
 use super::contrast::Matches;
-use super::fit;
 use super::parameters::LinearSpans;
 use super::products::{Way, add_column_sums, lay_out, product, weight_gradient};
 use super::rows::{Dropout, add_bias, drop_from};
+use crate::arithmetic::fit;
 use crate::arithmetic::product::Right;
 use crate::arithmetic::vectors::{exp_non_positive, largest_of, sum_of, wide};
 use pulp::{Simd, WithSimd};

@@ -4,10 +4,10 @@
 
 use super::attention::Attention;
 use super::chosen::Chosen;
-use super::fit;
 use super::parameters::{LayerSpans, NormSpans};
 use super::products::{BLOCK_ROWS, Way, add_column_sums, add_rows, lay_out, product, weight_gradient, with_room};
 use super::rows::{Dropout, Norm, add, add_bias, gelu, gelu_backward};
+use crate::arithmetic::fit;
 use crate::arithmetic::product::Right;
 use rayon::prelude::*;
 use std::ops::Range;

@@ -29,6 +29,7 @@ pub(crate) use contrast::{Matches, Pairs};
 pub(crate) use head::{Outcome, Target};
 pub(crate) use parameters::Layout;
 
+use crate::arithmetic::fit;
 use crate::arithmetic::product::Right;
 use crate::model::EncoderShape;
 use bert::{Bert, BertDrops, Memory};
@@ -169,14 +170,15 @@ impl Network {
     ) -> Outcome {
         let Self { architecture, spans, memory, .. } = self;
         let named = chosen::rows_of(&batch.targets);
-        // Where views are compared, the encoder's last rows are all read.
-        let (of_encoder, of_decoder) = match (&batch.decoder, &batch.pairs) {
-            (Some(_), _) => (Chosen::default(), Chosen::of(&named)),
-            (None, None) => (Chosen::of(&named), Chosen::default()),
-            (None, Some(_)) => Default::default(),
+        // What compares views, and a decoder, read all of the encoder's last rows.
+        let encoder_names = batch.decoder.is_none() && batch.pairs.is_none();
+        let encoder = Bert {
+            spans: &spans.encoder,
+            weights,
+            causal: architecture.causal,
+            drops: &drops.encoder,
+            chosen: if encoder_names { Chosen::of(&named) } else { Chosen::default() },
         };
-        let (causal, drops_of) = (architecture.causal, &drops.encoder);
-        let encoder = Bert { spans: &spans.encoder, weights, causal, drops: drops_of, chosen: of_encoder };
         let width = architecture.encoder.width;
         let input = memory.encoder.input(batch.ids.len(), width, architecture.encoder.layers);
         let words = &weights[spans.encoder.words.clone()];
@@ -189,7 +191,13 @@ impl Network {
         let decoding = spans.decoder.as_ref().zip(batch.decoder.as_ref()).map(|(spans, rows)| Decoding {
             spans,
             rows,
-            bert: Bert { spans: &spans.bert, weights, causal: false, drops: &drops.decoder, chosen: of_decoder },
+            bert: Bert {
+                spans: &spans.bert,
+                weights,
+                causal: false,
+                drops: &drops.decoder,
+                chosen: Chosen::of(&named),
+            },
             mask: architecture.mask,
             encoder_width: width,
         });
@@ -295,12 +303,4 @@ impl Decoding<'_> {
             (at_projected.par_chunks(BLOCK_ROWS * width), at_encoded.par_chunks_mut(BLOCK_ROWS * self.encoder_width));
         blocks.into_par_iter().for_each(|(out, rows)| product(out, factor, rows));
     }
-}
-
-/// The first `count` values of a buffer, made longer where it is too short. What they hold is left from before.
-fn fit(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
-    if buffer.len() < count {
-        buffer.resize(count, 0.0);
-    }
-    &mut buffer[..count]
 }

@@ -1,8 +1,8 @@
 //! The matrix products of a linear map and of its gradients, spread over the threads in blocks whose size is fixed, so that the
 //! number of threads changes nothing.
 
-use super::fit;
 use super::parameters::LinearSpans;
+use crate::arithmetic::fit;
 use crate::arithmetic::product::{self, Left, Right, Table, add_product};
 use rayon::prelude::*;
 use std::cell::RefCell;

@@ -2,6 +2,7 @@
 
 use super::rows::Dropout;
 use super::*;
+use crate::arithmetic::product::Table;
 use crate::seed::Seed;
 use crate::train::optimizer::{AdamW, norm_of};
 use crate::train::schedule::{Schedule, ScheduleKind};
@@ -313,6 +314,30 @@ fn dropout_drops_its_share_and_keeps_the_mean() {
     assert_eq!(with(&mut network, 0.1, 1), with(&mut network, 0.1, 1));
     assert_ne!(with(&mut network, 0.1, 1), without);
     assert_ne!(with(&mut network, 0.1, 1), with(&mut network, 0.1, 2));
+}
+
+#[test]
+fn what_a_thread_has_left_behind_changes_no_bit() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    for kind in ["mae", "mlm", "causal"] {
+        for rate in [0.0, 0.3] {
+            let (mut network, weights, batch) = small(kind);
+            let drops = Drops::new(&network.architecture, rate, &mut Seed(9).stream("drops"));
+            let mut gradients_of = || {
+                let mut gradients = vec![0.0; weights.len()];
+                let outcome = pool.install(|| network.run(&weights, &batch, &drops, Some(&mut gradients)));
+                (outcome, gradients)
+            };
+            let before = gradients_of();
+            pool.install(|| {
+                products::with_room(1 << 16, |room| room.fill(f32::NAN));
+                let factor = Right::of_columns(Table::new(&[f32::NAN; 64], 64));
+                product(&[f32::NAN; 1 << 14], &factor, &mut [0.0; 1 << 8]);
+            });
+            assert!(before.1.iter().all(|gradient| gradient.is_finite()));
+            assert_eq!(gradients_of(), before, "{kind}, dropout {rate}");
+        }
+    }
 }
 
 #[test]

@@ -242,14 +242,10 @@ impl TrainSettings {
         require(
             in_frame || self.noise == 0.0,
             "noise",
-            "bases have a place in registered models only: register the barcodes (--register on)",
+            "bases have their places in registered barcodes only: switch registration on",
         )?;
         let placed = in_frame || self.partner != Partner::Relative;
-        require(
-            placed,
-            "partner",
-            "relatives are found in registered models only: register the barcodes (--register on)",
-        )?;
+        require(placed, "partner", "relatives are found in registered barcodes only: switch registration on")?;
         let even = self.contrast == 0.0 || (self.batch.is_multiple_of(2) && self.batch >= 4);
         require(even, "batch", "views come in pairs: where they are compared, an even number from 4 is needed")
     }

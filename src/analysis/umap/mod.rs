@@ -4,9 +4,11 @@
 //! umap-learn's number by number; the layout follows its schedule in an order of its own (see `layout.rs`).
 
 mod ab;
+mod forces;
 mod graph;
 mod layout;
 mod spectral;
+mod springs;
 mod trust;
 
 pub use ab::fit_ab;
@@ -207,8 +209,7 @@ pub fn umap_of_graph(
     let start = start_of(&graph, vectors, settings, observer)?;
     let (a, b) = fit_ab(f64::from(settings.min_dist));
     let descent = layout::Descent {
-        a: a as f32,
-        b: b as f32,
+        curve: forces::Curve { a: a as f32, b: b as f32 },
         epochs: settings.epochs_for(points),
         key: settings.seed.stream("umap/negative-samples").next_u64(),
     };

@@ -15,17 +15,46 @@ impl ContentHash {
 
     /// Hash of several parts, each preceded by its length, so that no two lists of parts collide by concatenation.
     pub fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut hasher = Sha256::new();
-        for part in parts {
-            hasher.update((part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-        Self(hasher.finalize().into())
+        let mut hasher = PartHasher::default();
+        parts.into_iter().for_each(|part| hasher.part(part));
+        hasher.finish()
     }
 
     /// The first eight digits, enough to tell results apart on screen.
     pub fn short(&self) -> String {
         self.to_string()[..8].to_owned()
+    }
+}
+
+/// What [`ContentHash::of_parts`] makes of parts, one after the other, for parts that are not held in memory as bytes.
+#[derive(Debug, Default)]
+pub struct PartHasher(Sha256);
+
+impl PartHasher {
+    /// The next part.
+    pub fn part(&mut self, part: &[u8]) {
+        self.0.update((part.len() as u64).to_le_bytes());
+        self.0.update(part);
+    }
+
+    /// The next part: numbers, `B` bytes each.
+    pub fn numbers<const B: usize>(&mut self, numbers: impl ExactSizeIterator<Item = [u8; B]>) {
+        const AT_ONCE: usize = 4096;
+        self.0.update(((numbers.len() * B) as u64).to_le_bytes());
+        let mut bytes = Vec::with_capacity(AT_ONCE + B);
+        for number in numbers {
+            bytes.extend_from_slice(&number);
+            if bytes.len() >= AT_ONCE {
+                self.0.update(&bytes);
+                bytes.clear();
+            }
+        }
+        self.0.update(&bytes);
+    }
+
+    /// The hash of all parts.
+    pub fn finish(self) -> ContentHash {
+        ContentHash(self.0.finalize().into())
     }
 }
 
@@ -88,5 +117,16 @@ mod tests {
         assert_eq!(ContentHash::of(b"abc").to_string().parse(), Ok(ContentHash::of(b"abc")));
         assert!("ba78".parse::<ContentHash>().is_err() && "é".repeat(32).parse::<ContentHash>().is_err());
         assert_ne!(ContentHash::of_parts([&b"ab"[..], b"c"]), ContentHash::of_parts([&b"a"[..], b"bc"]));
+    }
+
+    #[test]
+    fn numbers_are_hashed_as_their_bytes() {
+        let numbers: Vec<u32> = (0..5000u32).map(|number| number.wrapping_mul(2_654_435_761)).collect();
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        let mut hasher = PartHasher::default();
+        hasher.part(b"before");
+        hasher.numbers(numbers.iter().map(|number| number.to_le_bytes()));
+        hasher.numbers(std::iter::empty::<[u8; 8]>());
+        assert_eq!(hasher.finish(), ContentHash::of_parts([&b"before"[..], &bytes, b""]));
     }
 }

@@ -8,7 +8,7 @@
 //! | other columns | text, `[N]` each |
 
 use super::taxonomy::{Field, LabelColumn, LabelColumnBuilder};
-use crate::key::{ContentHash, DatasetId};
+use crate::key::{ContentHash, DatasetId, PartHasher};
 use foldhash::fast::RandomState;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -132,6 +132,10 @@ pub struct Record {
     pub flags: Flags,
 }
 
+/// The labels of a specimen as one [`DatasetBuilder`] numbers them, until it is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelCodes([u32; Field::ALL.len()]);
+
 /// One specimen that borrows from its reader: what [`DatasetBuilder::push_row`] takes, without an allocation per value.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
@@ -139,12 +143,12 @@ pub struct Row<'a> {
     pub id: &'a str,
     /// Normalised bases.
     pub sequence: &'a [u8],
-    /// Labels, in the order of [`Field::ALL`].
-    pub labels: &'a [Option<&'a str>; Field::ALL.len()],
+    /// Labels.
+    pub labels: LabelCodes,
     /// Latitude and longitude in degrees.
     pub coordinates: Option<[f32; 2]>,
     /// Values of the other columns, in the order given to [`DatasetBuilder::new`]; missing ones are empty.
-    pub other: &'a [&'a str],
+    pub other: &'a [Cow<'a, str>],
     /// Index of the file and line.
     pub origin: Origin,
     /// What the reader found unusual.
@@ -402,18 +406,23 @@ impl DatasetBuilder {
 
     /// Adds a record and returns the id that it got: its own, or with `#2`, `#3`, … appended where that was taken.
     pub fn push(&mut self, record: Record) -> String {
-        let labels = Field::ALL.map(|field| record.labels.get(&field).map(String::as_str));
-        let other: Vec<&str> = record.other.iter().map(String::as_str).collect();
+        let labels = self.label_codes(&Field::ALL.map(|field| record.labels.get(&field).map(String::as_str)));
+        let other: Vec<Cow<'_, str>> = record.other.iter().map(Cow::from).collect();
         let renamed = self.push_row(&Row {
             id: &record.id,
             sequence: &record.sequence,
-            labels: &labels,
+            labels,
             coordinates: record.coordinates,
             other: &other,
             origin: record.origin.unwrap_or(Origin { file: 0, line: 0 }),
             flags: record.flags,
         });
         renamed.unwrap_or(record.id)
+    }
+
+    /// The codes of labels in the order of [`Field::ALL`]: those of one specimen, for [`Self::push_row`].
+    pub fn label_codes(&mut self, labels: &[Option<&str>; Field::ALL.len()]) -> LabelCodes {
+        LabelCodes(std::array::from_fn(|field| self.labels[field].code(labels[field])))
     }
 
     /// Adds a specimen. Answers the id that it got where its own was taken: with `#2`, `#3`, … appended.
@@ -426,8 +435,8 @@ impl DatasetBuilder {
             next
         });
         self.unique_of.push(unique);
-        for (column, label) in self.labels.iter_mut().zip(row.labels) {
-            column.push(*label);
+        for (column, code) in self.labels.iter_mut().zip(row.labels.0) {
+            column.push_code(code);
         }
         self.coordinates.push(row.coordinates.unwrap_or([f32::NAN; 2]));
         for (index, column) in self.other.iter_mut().enumerate() {
@@ -488,24 +497,24 @@ fn order_by_id(ids: &Arena) -> Vec<u32> {
 
 /// Hash of what the dataset says, not of where it was read from: the same records in another file have the same key.
 fn content_hash(dataset: &Dataset) -> DatasetId {
-    fn arena(arena: &Arena) -> [Cow<'_, [u8]>; 2] {
-        [Cow::Borrowed(&arena.bytes), Cow::Owned(arena.ends.iter().flat_map(|end| end.to_le_bytes()).collect())]
-    }
-    let mut parts: Vec<Cow<'_, [u8]>> = Vec::new();
-    let codes = |codes: &[u32]| -> Cow<'_, [u8]> { codes.iter().flat_map(|code| code.to_le_bytes()).collect() };
-    parts.extend(arena(&dataset.ids));
-    parts.extend(arena(&dataset.sequences));
-    parts.push(codes(&dataset.unique_of));
+    let mut hasher = PartHasher::default();
+    let arena = |hasher: &mut PartHasher, arena: &Arena| {
+        hasher.part(&arena.bytes);
+        hasher.numbers(arena.ends.iter().map(|end| end.to_le_bytes()));
+    };
+    arena(&mut hasher, &dataset.ids);
+    arena(&mut hasher, &dataset.sequences);
+    hasher.numbers(dataset.unique_of.iter().map(|unique| unique.to_le_bytes()));
     for column in &dataset.labels {
-        let column_codes: Vec<u32> =
-            (0..column.len()).map(|row| column.code(row).map_or(u32::MAX, |code| code)).collect();
-        parts.push(codes(&column_codes));
-        parts.push(column.names().join("\n").into_bytes().into());
+        hasher.numbers((0..column.len()).map(|row| column.code(row).unwrap_or(u32::MAX).to_le_bytes()));
+        hasher.part(column.names().join("\n").as_bytes());
     }
-    parts.push(dataset.coordinates.iter().flatten().flat_map(|degree| degree.to_le_bytes()).collect());
-    parts.push(dataset.other_names.join("\n").into_bytes().into());
-    dataset.other.iter().for_each(|column| parts.extend(arena(column)));
-    ContentHash::of_parts(parts.iter().map(AsRef::as_ref))
+    hasher.numbers(dataset.coordinates.iter().map(|[latitude, longitude]| {
+        (u64::from(longitude.to_bits()) << 32 | u64::from(latitude.to_bits())).to_le_bytes()
+    }));
+    hasher.part(dataset.other_names.join("\n").as_bytes());
+    dataset.other.iter().for_each(|column| arena(&mut hasher, column));
+    hasher.finish()
 }
 
 #[cfg(test)]

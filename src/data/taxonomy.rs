@@ -193,7 +193,17 @@ pub struct LabelColumnBuilder {
 impl LabelColumnBuilder {
     /// Adds the label of the next specimen.
     pub fn push(&mut self, label: Option<&str>) {
-        let code = label.map_or(UNLABELLED, |name| self.intern(name));
+        let code = self.code(label);
+        self.push_code(code);
+    }
+
+    /// The code of a label, for [`Self::push_code`] of this very builder.
+    pub(super) fn code(&mut self, label: Option<&str>) -> u32 {
+        label.map_or(UNLABELLED, |name| self.intern(name))
+    }
+
+    /// Adds the label of the next specimen by its code.
+    pub(super) fn push_code(&mut self, code: u32) {
         self.column.codes.push(code);
     }
 

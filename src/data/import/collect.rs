@@ -2,17 +2,32 @@
 
 use super::ImportOptions;
 use super::header::HeaderLabels;
+use super::known::KnownLabels;
 use super::labels::{Joined, LabelTable};
 use super::names::marker_key;
 use super::report::{Event, ImportReport, LeftOutReason, Repair, ReportEntry};
 use super::row::Labels;
 use super::sequence::Normaliser;
-use crate::data::dataset::{DatasetBuilder, Flags, Origin, Row};
+use crate::data::dataset::{Dataset, DatasetBuilder, Flags, LabelCodes, Origin, Row};
 use crate::data::taxonomy::Field;
+use foldhash::fast::RandomState;
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Marker that keeps every record, whatever its marker.
 const ANY_MARKER: &str = "ALL";
+
+/// Sets of labels whose codes are remembered at a time.
+const MOST_CODED: usize = 1 << 16;
+
+/// Labels of a record.
+pub(super) enum FoundLabels<'a> {
+    /// Its own.
+    Read(Box<Labels<'a>>),
+    /// Those of many.
+    Known(&'a Arc<KnownLabels>),
+}
 
 /// A record as a reader found it.
 pub(super) struct Found<'a> {
@@ -25,20 +40,20 @@ pub(super) struct Found<'a> {
     /// Its marker, or empty.
     pub(super) marker: &'a str,
     pub(super) sequence: &'a Normaliser,
-    pub(super) labels: Labels<'a>,
+    pub(super) labels: FoundLabels<'a>,
     /// The labels were read from a header: a label table knows better.
     pub(super) labels_are_read_from_header: bool,
     pub(super) coordinates: Option<[f32; 2]>,
-    /// Values of text columns, with their places in the dataset.
-    pub(super) text: Vec<(usize, Cow<'a, str>)>,
+    /// Values of the dataset's text columns; missing ones are empty.
+    pub(super) text: Vec<Cow<'a, str>>,
     pub(super) repairs: Vec<(Repair, Option<String>)>,
     /// The reader could not read it whole.
     pub(super) broken: Option<LeftOutReason>,
 }
 
 impl<'a> Found<'a> {
-    /// A record without labels.
-    pub(super) fn new(file: u32, line: u32, number: usize, sequence: &'a Normaliser) -> Self {
+    /// A record without labels, of a dataset with so many text columns.
+    pub(super) fn new(file: u32, line: u32, number: usize, sequence: &'a Normaliser, text_columns: usize) -> Self {
         Self {
             file,
             line,
@@ -46,10 +61,10 @@ impl<'a> Found<'a> {
             number,
             marker: "",
             sequence,
-            labels: std::array::from_fn(|_| None),
+            labels: FoundLabels::Read(Box::default()),
             labels_are_read_from_header: false,
             coordinates: None,
-            text: Vec::new(),
+            text: vec![Cow::Borrowed(""); text_columns],
             repairs: Vec::new(),
             broken: None,
         }
@@ -57,7 +72,7 @@ impl<'a> Found<'a> {
 
     /// With what a header says.
     pub(super) fn with_header(mut self, header: &'a HeaderLabels) -> Self {
-        self.labels = Field::ALL.map(|field| header.get(field).map(Cow::Borrowed));
+        self.labels = FoundLabels::Read(Box::new(Field::ALL.map(|field| header.get(field).map(Cow::Borrowed))));
         self.labels_are_read_from_header = true;
         self
     }
@@ -70,19 +85,26 @@ pub(super) struct Collector<'o> {
     pub(super) label_tables: Vec<LabelTable>,
     markers: Vec<String>,
     options: &'o ImportOptions,
-    text_columns: usize,
+    /// The codes of labels that many rows have, by their address, which no others get while these are held.
+    coded: HashMap<*const KnownLabels, (Arc<KnownLabels>, LabelCodes), RandomState>,
 }
 
 impl<'o> Collector<'o> {
     pub(super) fn new(name: String, text_columns: Vec<String>, options: &'o ImportOptions) -> Self {
         Self {
-            text_columns: text_columns.len(),
             builder: DatasetBuilder::new(name, text_columns),
             report: ImportReport::default(),
             label_tables: Vec::new(),
             markers: options.markers.iter().map(|marker| marker_key(marker)).collect(),
             options,
+            coded: HashMap::default(),
         }
+    }
+
+    /// What was collected so far as a dataset; what comes next goes into another one.
+    pub(super) fn finish_part(&mut self) -> Dataset {
+        self.coded.clear();
+        self.builder.finish_part()
     }
 
     /// Counts a repair, and gives it a line where it is worth one.
@@ -121,31 +143,39 @@ impl<'o> Collector<'o> {
         }
         let mut repairs: Vec<(Repair, Option<String>)> =
             found.sequence.repairs().map(|repair| (repair, None)).chain(found.repairs).collect();
-        let mut values = Values {
-            labels: found.labels,
-            coordinates: found.coordinates,
-            text: vec![Cow::Borrowed(""); self.text_columns],
-        };
-        found.text.into_iter().for_each(|(place, value)| values.text[place] = value);
-        let mut joined = self.label_tables.is_empty();
-        for table in &mut self.label_tables {
-            if let Some(more) = table.join(id, found.marker) {
-                joined = true;
-                values.join(more, found.labels_are_read_from_header, &mut repairs);
+        let mut text = found.text;
+        let mut coordinates = found.coordinates;
+        let labels = if self.label_tables.is_empty() {
+            match found.labels {
+                FoundLabels::Known(known) => self.codes_of(known),
+                FoundLabels::Read(labels) => codes(&mut self.builder, &labels),
             }
-        }
-        self.report.records_without_label_row += usize::from(!joined);
+        } else {
+            let labels = match found.labels {
+                FoundLabels::Known(known) => known.labels(),
+                FoundLabels::Read(labels) => *labels,
+            };
+            let mut values = Values { labels, coordinates, text };
+            let mut joined = false;
+            for table in &mut self.label_tables {
+                if let Some(more) = table.join(id, found.marker) {
+                    joined = true;
+                    values.join(more, found.labels_are_read_from_header, &mut repairs);
+                }
+            }
+            self.report.records_without_label_row += usize::from(!joined);
+            (text, coordinates) = (values.text, values.coordinates);
+            codes(&mut self.builder, &values.labels)
+        };
 
         let bases = found.sequence.bases();
         let ambiguous = bases.len() - usize::try_from(found.sequence.acgt()).unwrap_or(usize::MAX).min(bases.len());
         self.report.ambiguous_letters += ambiguous as u64;
-        let labels: [Option<&str>; Field::ALL.len()] = std::array::from_fn(|field| values.labels[field].as_deref());
-        let text: Vec<&str> = values.text.iter().map(AsRef::as_ref).collect();
         let renamed = self.builder.push_row(&Row {
             id,
             sequence: bases,
-            labels: &labels,
-            coordinates: values.coordinates,
+            labels,
+            coordinates,
             other: &text,
             origin: Origin { file: found.file, line: found.line },
             flags: Flags::of_letters(bases.len(), ambiguous),
@@ -161,6 +191,18 @@ impl<'o> Collector<'o> {
             }
         }
         true
+    }
+
+    fn codes_of(&mut self, known: &Arc<KnownLabels>) -> LabelCodes {
+        if let Some((_, codes)) = self.coded.get(&Arc::as_ptr(known)) {
+            return *codes;
+        }
+        if self.coded.len() == MOST_CODED {
+            self.coded.clear();
+        }
+        let codes = codes(&mut self.builder, &known.labels());
+        self.coded.insert(Arc::as_ptr(known), (Arc::clone(known), codes));
+        codes
     }
 
     fn reason_to_leave_out(&self, found: &Found<'_>) -> Option<(LeftOutReason, Option<String>)> {
@@ -190,6 +232,10 @@ impl<'o> Collector<'o> {
         let key = marker_key(marker);
         key.is_empty() || self.markers.iter().any(|wanted| *wanted == key || wanted == ANY_MARKER)
     }
+}
+
+fn codes(builder: &mut DatasetBuilder, labels: &Labels<'_>) -> LabelCodes {
+    builder.label_codes(&std::array::from_fn(|field| labels[field].as_deref()))
 }
 
 struct Values<'a> {

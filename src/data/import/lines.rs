@@ -6,7 +6,7 @@ use crate::key::ContentHash;
 use crate::progress::{Cancelled, Observer, Progress};
 use encoding_rs::WINDOWS_1252;
 use std::borrow::Cow;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -108,7 +108,7 @@ impl<'m> Lines<'m> {
             LineEnd::Lf => b'\n',
             LineEnd::Cr => b'\r',
         };
-        let result = self.source.reader().take(LONGEST_LINE).read_until(end, &mut self.buffer);
+        let result = read_until(self.source.reader(), end, LONGEST_LINE as usize, &mut self.buffer);
         self.check(result)?;
         if self.buffer.is_empty() {
             self.ended = true;
@@ -138,7 +138,7 @@ impl<'m> Lines<'m> {
         let mut piece = Vec::new();
         loop {
             piece.clear();
-            let result = self.source.reader().take(HEAD as u64).read_until(end, &mut piece);
+            let result = read_until(self.source.reader(), end, HEAD, &mut piece);
             self.check(result)?;
             self.report()?;
             match piece.last() {
@@ -150,7 +150,7 @@ impl<'m> Lines<'m> {
     }
 
     /// An error of an unpacked file is one; that of a compressed file means damage, and the text ends there.
-    fn check(&mut self, result: io::Result<usize>) -> Result<(), ImportError> {
+    fn check(&mut self, result: io::Result<()>) -> Result<(), ImportError> {
         let Err(error) = result else { return Ok(()) };
         if self.source.compression() == Compression::None {
             return Err(ImportError::Io { path: self.source.path().to_owned(), source: error });
@@ -223,6 +223,28 @@ impl<'m> Lines<'m> {
     }
 }
 
+/// Appends to `line` all bytes up to an `end`, that included, but at most `most`. The standard library's looks at eight bytes at a time;
+/// lines of barcodes are long.
+fn read_until(reader: &mut impl BufRead, end: u8, most: usize, line: &mut Vec<u8>) -> io::Result<()> {
+    let mut room = most;
+    while room > 0 {
+        let ahead = match reader.fill_buf() {
+            Ok(ahead) => &ahead[..ahead.len().min(room)],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let found = memchr::memchr(end, ahead);
+        let count = found.map_or(ahead.len(), |at| at + 1);
+        line.extend_from_slice(&ahead[..count]);
+        reader.consume(count);
+        room -= count;
+        if found.is_some() || count == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
 fn decode(bytes: &[u8]) -> (Cow<'_, str>, bool) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (Cow::Borrowed(text), false),
@@ -234,6 +256,7 @@ fn decode(bytes: &[u8]) -> (Cow<'_, str>, bool) {
 mod tests {
     use super::*;
     use crate::progress::Silent;
+    use std::io::Read;
     use std::io::Write;
 
     fn lines_of(bytes: &[u8]) -> Result<(Vec<String>, Option<String>), ImportError> {
@@ -307,5 +330,23 @@ mod tests {
         bytes.extend(b"\nnext\n");
         let (lines, _) = lines_of(&bytes).unwrap();
         assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), [LONGEST_LINE as usize, 4]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn bytes_up_to_an_end_are_those_of_the_standard_library(
+            text in proptest::collection::vec(proptest::sample::select(b"ab\n".to_vec()), 0..60),
+            buffer in 1usize..9,
+            most in 0usize..20,
+        ) {
+            let reader = || io::BufReader::with_capacity(buffer, text.as_slice());
+            let (mut ours, mut theirs) = (reader(), reader());
+            for _ in 0..8 {
+                let (mut line, mut expected) = (b"kept".to_vec(), b"kept".to_vec());
+                read_until(&mut ours, b'\n', most, &mut line).unwrap();
+                theirs.by_ref().take(most as u64).read_until(b'\n', &mut expected).unwrap();
+                proptest::prop_assert_eq!(line, expected);
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | bytes to lines: compression, encoding, line ends, hash | `source`, `lines` |
 //! | lines to records: FASTA, tables | `fasta`, `table`, `rows` |
-//! | headers to ids and labels; columns to labels | `header`, `names`, `taxa`; [`ColumnMapping`], `layouts`, `row` |
+//! | headers to ids and labels; columns to labels | `header`, `names`, `taxa`; [`ColumnMapping`], `layouts`, `row`, `known` |
 //! | tables without sequences, joined on the id | `labels` |
 //! | letters to normalised barcodes | `sequence` |
 //! | what is kept, what is left out, and why | `collect`, [`ImportReport`] |
@@ -16,6 +16,7 @@ mod collect;
 mod error;
 mod fasta;
 mod header;
+mod known;
 mod labels;
 mod layouts;
 mod lines;
@@ -330,10 +331,11 @@ impl Reading<'_> {
         while let Some(record) = reader.advance()? {
             number += 1;
             let labels = labels_of(&record.header, &survey);
-            let mut found = Found::new(file, record.line, number, reader.sequence()).with_header(&labels);
+            let mut found =
+                Found::new(file, record.line, number, reader.sequence(), self.text_columns.len()).with_header(&labels);
             found.id = id_of(&record.header, &survey);
             found.marker = labels.marker.as_deref().unwrap_or_default();
-            found.text.push((header_place, Cow::Borrowed(&record.header)));
+            found.text[header_place] = Cow::Borrowed(&record.header);
             found.broken = record.truncated.then_some(LeftOutReason::Truncated);
             let odd = [
                 (record.prefixed, Repair::IdPrefix),

@@ -46,11 +46,11 @@ pub fn load_in_parts(
         let mut after_each = |collector: &mut Collector<'_>| {
             // what was put right is told by `check`; here it is not kept
             collector.report.entries.clear();
-            if collector.builder.len() >= most { Ok(reader.part(&collector.builder.finish_part())?) } else { Ok(()) }
+            if collector.builder.len() >= most { Ok(reader.part(&collector.finish_part())?) } else { Ok(()) }
         };
         let report = reading.records(0, file, &mut collector, &mut after_each)?;
         if !collector.builder.is_empty() {
-            reader.part(&collector.builder.finish_part())?;
+            reader.part(&collector.finish_part())?;
         }
         reader.end_of_file();
         if report.records_kept == 0 {

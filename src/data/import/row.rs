@@ -30,31 +30,11 @@ pub(super) struct Columns {
     pub(super) text: Vec<usize>,
 }
 
-/// Labels that are handed from one thread to another, in one allocation that is used again.
-#[derive(Debug, Default)]
-pub(super) struct KeptLabels {
-    text: String,
-    places: [Option<(u32, u32)>; Field::ALL.len()],
-}
-
-impl KeptLabels {
-    /// Puts these labels in the place of those before.
-    pub(super) fn keep(&mut self, labels: &Labels<'_>) {
-        self.text.clear();
-        for (place, label) in self.places.iter_mut().zip(labels) {
-            *place = label.as_deref().map(|label| {
-                let start = self.text.len();
-                self.text.push_str(label);
-                let at = |byte| u32::try_from(byte).expect("rows are bounded in length");
-                (at(start), at(self.text.len()))
-            });
-        }
-    }
-
-    /// The labels.
-    pub(super) fn labels(&self) -> Labels<'_> {
-        self.places.map(|place| place.map(|(start, end)| Cow::Borrowed(&self.text[start as usize..end as usize])))
-    }
+/// The labels of a row, read.
+#[derive(Debug)]
+pub(super) struct RowLabels<'a> {
+    pub(super) labels: Labels<'a>,
+    pub(super) repairs: Vec<(Repair, Option<String>)>,
 }
 
 /// A row, read.
@@ -112,7 +92,19 @@ impl Columns {
 
     /// Labels and position of a row.
     pub(super) fn read<'f>(&self, fields: &'f Fields) -> RowValues<'f> {
-        let mut values = RowValues { labels: std::array::from_fn(|_| None), coordinates: None, repairs: Vec::new() };
+        let RowLabels { labels, mut repairs } = self.read_labels(fields);
+        let coordinates = self.read_position(fields, &mut repairs);
+        RowValues { labels, coordinates, repairs }
+    }
+
+    /// The cells that [`Self::read_labels`] reads, in the order of [`Field::ALL`]; empty where there is no such column.
+    pub(super) fn label_cells<'f>(&self, fields: &'f Fields) -> [&'f str; Field::ALL.len()] {
+        self.labels.map(|column| column.map_or("", |column| fields.get(column)))
+    }
+
+    /// Labels of a row.
+    pub(super) fn read_labels<'f>(&self, fields: &'f Fields) -> RowLabels<'f> {
+        let mut values = RowLabels { labels: std::array::from_fn(|_| None), repairs: Vec::new() };
         for (field, column) in Field::ALL.into_iter().zip(self.labels) {
             let Some(column) = column else { continue };
             values.labels[field as usize] = match label_value(field, fields.get(column)) {
@@ -125,11 +117,10 @@ impl Columns {
             };
         }
         self.complete_species(fields, &mut values);
-        self.read_position(fields, &mut values);
         values
     }
 
-    fn complete_species<'f>(&self, fields: &'f Fields, values: &mut RowValues<'f>) {
+    fn complete_species<'f>(&self, fields: &'f Fields, values: &mut RowLabels<'f>) {
         let (genus, species) = (Field::Genus as usize, Field::Species as usize);
         if self.species_is_name {
             let name = self.labels[species].and_then(|column| scientific_name(fields.get(column)));
@@ -162,21 +153,26 @@ impl Columns {
         }
     }
 
-    fn read_position(&self, fields: &Fields, values: &mut RowValues<'_>) {
+    /// Position of a row.
+    pub(super) fn read_position(
+        &self,
+        fields: &Fields,
+        repairs: &mut Vec<(Repair, Option<String>)>,
+    ) -> Option<[f32; 2]> {
         let cell = |column: Option<usize>| {
             column.map(|column| fields.get(column).trim()).filter(|cell| !is_missing_label(cell)).unwrap_or_default()
         };
         let (latitude, longitude, both) = (cell(self.latitude), cell(self.longitude), cell(self.coordinates));
         let (found, said) = if !latitude.is_empty() || !longitude.is_empty() {
-            (position_of(latitude, longitude), format!("{latitude} {longitude}"))
+            (position_of(latitude, longitude), [latitude, longitude])
         } else if !both.is_empty() {
-            (position(both), both.to_owned())
+            (position(both), [both, ""])
         } else {
-            return;
+            return None;
         };
-        values.coordinates = found;
         if found.is_none() {
-            values.repairs.push((Repair::Coordinates, Some(said)));
+            repairs.push((Repair::Coordinates, Some(said.join(" ").trim_end().to_owned())));
         }
+        found
     }
 }

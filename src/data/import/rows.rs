@@ -1,8 +1,9 @@
 //! The records of tables: one thread splits and reads rows while this one collects those before them.
 
-use super::collect::{Collector, Found};
+use super::collect::{Collector, Found, FoundLabels};
+use super::known::{KnownLabels, LabelReader};
 use super::report::{LeftOutReason, Repair, ReportEntry};
-use super::row::{Columns, KeptLabels, RowValues};
+use super::row::Columns;
 use super::sequence::Normaliser;
 use super::table::{Fields, RowFacts, Table};
 use super::{
@@ -10,6 +11,7 @@ use super::{
 };
 use crate::progress::Cancelled;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 /// Letters after which rows are handed over; one row may be longer.
@@ -22,7 +24,7 @@ struct SplitRow {
     facts: RowFacts,
     fields: Fields,
     sequence: Normaliser,
-    labels: KeptLabels,
+    labels: Arc<KnownLabels>,
     coordinates: Option<[f32; 2]>,
     /// It is the header over again.
     repeats_header: bool,
@@ -34,21 +36,21 @@ impl SplitRow {
             facts: RowFacts::default(),
             fields: Fields::default(),
             sequence,
-            labels: KeptLabels::default(),
+            labels: Arc::default(),
             coordinates: None,
             repeats_header: false,
         }
     }
 
     /// Reads what was split.
-    fn read(&mut self, facts: RowFacts, columns: &Columns) {
+    fn read(&mut self, facts: RowFacts, columns: &Columns, reader: &mut LabelReader) {
         self.facts = facts;
         self.sequence.clear();
         self.sequence.push(columns.sequence(&self.fields).as_bytes());
-        let RowValues { labels, coordinates, repairs } = columns.read(&self.fields);
-        self.labels.keep(&labels);
-        self.coordinates = coordinates;
+        self.labels = reader.read(columns, &self.fields);
         // Of labels first: so they stand in the report.
+        let mut repairs = self.labels.repairs.clone();
+        self.coordinates = columns.read_position(&self.fields, &mut repairs);
         self.facts.repairs.splice(..0, repairs);
     }
 }
@@ -99,7 +101,14 @@ impl Reading<'_> {
         let (collected, end) = std::thread::scope(|scope| {
             let columns = &columns;
             let splitting = scope.spawn(move || self.split_rows(facts, columns, &batches_out, &spent));
-            let mut rows = RowCollector { file, columns, places: &places, number: 0, kept: 0 };
+            let mut rows = RowCollector {
+                file,
+                columns,
+                places: &places,
+                text_columns: self.text_columns.len(),
+                number: 0,
+                kept: 0,
+            };
             let collected = rows.collect(batches, &spent_out, collector, after_each).map(|()| rows);
             (collected, splitting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
@@ -118,12 +127,12 @@ impl Reading<'_> {
         spent: &Receiver<Batch>,
     ) -> Result<TableEnd, ImportError> {
         let mut table = Table::new(self.open(&facts.path)?)?;
-        let mut batch = Batch::default();
+        let (mut batch, mut reader) = (Batch::default(), LabelReader::default());
         loop {
             let row = batch.spare(|| self.normaliser());
             let Some(found) = table.next_row(&mut row.fields)? else { break };
             row.repeats_header = !found.unreadable && table.is_header(&row.fields);
-            row.read(found, columns);
+            row.read(found, columns, &mut reader);
             batch.letters += row.fields.letters();
             batch.filled += 1;
             if batch.letters >= BATCH {
@@ -143,6 +152,8 @@ struct RowCollector<'a> {
     columns: &'a Columns,
     /// Places of the text columns among those of the dataset.
     places: &'a [usize],
+    /// Text columns of the dataset.
+    text_columns: usize,
     /// Records so far, and how many of them were kept.
     number: usize,
     kept: usize,
@@ -182,12 +193,13 @@ impl RowCollector<'_> {
         }
         self.number += 1;
         let (id, prefixed) = columns.id(fields);
-        let mut found = Found::new(self.file, facts.line, self.number, sequence);
-        (found.labels, found.coordinates) = (labels.labels(), *coordinates);
+        let mut found = Found::new(self.file, facts.line, self.number, sequence, self.text_columns);
+        (found.labels, found.coordinates) = (FoundLabels::Known(labels), *coordinates);
         found.id = id;
         found.marker = columns.marker(fields);
-        let text = columns.text.iter().zip(self.places);
-        found.text = text.map(|(&column, &place)| (place, Cow::Borrowed(columns.text_of(fields, column)))).collect();
+        for (&column, &place) in columns.text.iter().zip(self.places) {
+            found.text[place] = Cow::Borrowed(columns.text_of(fields, column));
+        }
         found.broken = if facts.unreadable {
             Some(LeftOutReason::Unreadable)
         } else {

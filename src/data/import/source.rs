@@ -43,7 +43,7 @@ impl Compression {
 
 /// Bytes that are read at once, and how many such blocks may wait to be looked at.
 const BLOCK: usize = 256 * 1024;
-const BLOCKS_AHEAD: usize = 8;
+const BLOCKS_AHEAD: usize = 2;
 
 /// What the thread that reads a file sends.
 enum Part {

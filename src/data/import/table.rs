@@ -51,7 +51,7 @@ impl Fields {
     }
 
     /// Takes a row without quotation marks as it stands.
-    fn take(&mut self, row: &str, delimiter: u8) {
+    pub(super) fn take(&mut self, row: &str, delimiter: u8) {
         self.clear();
         self.gap = 1;
         self.text.push_str(row);

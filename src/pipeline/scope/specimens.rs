@@ -8,6 +8,7 @@ use crate::data::taxonomy::Field;
 use crate::key::{ContentHash, DatasetId};
 use crate::pipeline::opened::Opened;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,16 +83,17 @@ pub(super) fn decode(path: &Path, bytes: &[u8], key: &DatasetId, reading: Import
     for (path, sha256) in facts.files {
         builder.add_file(SourceFile { path, sha256 });
     }
-    let mut texts = vec![""; other.len()];
+    let mut texts = vec![Cow::Borrowed(""); other.len()];
     for row in 0..ids.len() {
         for (text, column) in texts.iter_mut().zip(&other) {
-            *text = columns.letters(column.get(row))?;
+            *text = Cow::Borrowed(columns.letters(column.get(row))?);
         }
         let place = [places[0][row], places[1][row]];
+        let labels = builder.label_codes(&labels.of_row(row));
         builder.push_row(&Row {
             id: columns.letters(ids.get(row))?,
             sequence: sequences.get(unique_of[row] as usize),
-            labels: &labels.of_row(row),
+            labels,
             coordinates: place.iter().all(|degrees| degrees.is_finite()).then_some(place),
             other: &texts,
             origin: Origin { file: origins[0][row], line: origins[1][row] },

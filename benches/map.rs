@@ -53,7 +53,9 @@ impl Window {
     fn new(scene: MapScene, mesh_limit: usize) -> Self {
         let style = MapStyle { mesh_limit, ..MapStyle::themed(&LIGHT, false) };
         let mut window = Self { context: Context::default(), scene, state: MapState::default(), style, frames: 0 };
-        window.frame();
+        while window.state.index().len() < window.scene.positions.len() {
+            window.frame();
+        }
         window
     }
 

@@ -64,7 +64,11 @@ fn show(points: &[[f32; 2]]) {
         ..MapScene::default()
     };
     let (context, mut state) = (Context::default(), MapState::default());
-    for frame in 0..20 {
+    let (mut frame, mut moved) = (0, 0);
+    // As many frames as it takes until all points are there, and twenty more.
+    while moved < 20 {
+        frame += 1;
+        moved += usize::from(state.index().len() == count);
         let input = RawInput {
             screen_rect: Some(Rect::from_min_size(pos2(0.0, 0.0), vec2(1440.0, 900.0))),
             time: Some(f64::from(frame) / 60.0),

@@ -406,6 +406,47 @@ fn a_new_projection_moves_the_points_there_and_a_live_one_shows_them_at_once() {
 }
 
 #[test]
+fn very_many_points_are_ordered_beside_the_window() {
+    let mut bench = Bench::new(lattice(), vec![Mark::Shown; 100]);
+    bench.style.wait_limit = 99;
+    let mut harness = bench.open();
+    let until = |harness: &mut Harness<'_, Bench>, there: &dyn Fn(&MapState) -> bool| {
+        let start = std::time::Instant::now();
+        while !there(&harness.state().state) {
+            assert!(start.elapsed().as_secs() < 60, "the points never came");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            harness.step();
+        }
+    };
+    until(&mut harness, &|state| state.index().len() == 100);
+    let whole = harness.state().state.view();
+
+    // New places, in the same space and in another: the old ones stay until those are ordered, and nothing travels.
+    for space in [0, 1] {
+        let by = 10.0 * (space + 1) as f32;
+        let moved: Vec<[f32; 2]> = lattice().iter().map(|[x, y]| [x + by, *y]).collect();
+        let scene = &mut harness.state_mut().scene;
+        (scene.positions, scene.space) = (Arc::new(moved), space);
+        harness.step();
+        assert_eq!(harness.state().state.index().len(), 100);
+        until(&mut harness, &|state| state.index().points().iter().all(|point| point[0] >= by));
+        assert!(!harness.state().state.is_moving());
+    }
+    assert_ne!(harness.state().state.view(), whole, "another space is shown as a whole");
+
+    // Other specimens, fewer or more: the old ones are gone at once.
+    for count in [150, 20] {
+        harness.state_mut().scene.positions = Arc::new(vec![[1.0, 2.0]; count]);
+        harness.step();
+        assert!(harness.state().state.index().rows().iter().all(|&row| (row as usize) < count));
+        until(&mut harness, &|state| state.index().len() == count);
+    }
+    harness.run_steps(3);
+    let delay = harness.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
+    assert!(delay > std::time::Duration::from_secs(1), "{delay:?}");
+}
+
+#[test]
 fn an_idle_map_asks_for_no_repaint_and_an_empty_one_is_whole() {
     for positions in [lattice(), Vec::new(), vec![[f32::NAN; 2]; 3], vec![[1.0, 1.0]; 3]] {
         let count = positions.len();

@@ -19,6 +19,7 @@ pub mod item;
 pub mod labels;
 pub mod lasso;
 mod motion;
+mod ordering;
 mod overlay;
 pub mod paint;
 mod sprite;
@@ -37,6 +38,7 @@ use gesture::{Enclosed, Gesture};
 use index::MapIndex;
 use item::{Canvas, MapItem};
 use motion::Motion;
+use ordering::Ordering;
 use paint::Painted;
 use std::sync::Arc;
 use view::{Area, View, Viewport};
@@ -96,6 +98,8 @@ pub struct MapState {
     space: Option<u64>,
     positions: Arc<Vec<[f32; 2]>>,
     motion: Option<Motion>,
+    /// The points that will be shown next.
+    ordering: Option<Ordering>,
     index: MapIndex,
     painted: Painted,
     painted_from: Option<PaintKey>,
@@ -193,11 +197,45 @@ impl MapState {
         self.motion.is_some()
     }
 
-    fn take_positions(&mut self, scene: &MapScene, now: f64, motion_secs: f32) {
+    fn take_positions(&mut self, scene: &MapScene, context: &Context, now: f64, style: &MapStyle) {
+        if let Some(ordering) = self.ordering.take() {
+            match ordering.made() {
+                // Of other specimens, if it is of another number.
+                Some(index) if ordering.positions.len() == scene.positions.len() => self.take_ordered(ordering, index),
+                Some(_) => {}
+                None => self.ordering = Some(ordering),
+            }
+        }
         let moved = self.space.is_some_and(|space| space != scene.space);
         if Arc::ptr_eq(&self.positions, &scene.positions) && self.space.is_some() && !moved {
             return;
         }
+        if scene.positions.len() <= style.wait_limit {
+            self.ordering = None;
+            self.take_at_once(scene, now, style.motion_secs);
+            return;
+        }
+        if !self.positions.is_empty() && self.positions.len() != scene.positions.len() {
+            // Nothing may be hit that is not there any more.
+            (self.positions, self.motion) = (Arc::default(), None);
+            self.reindex(now);
+        }
+        if self.ordering.is_none() {
+            self.ordering = Some(Ordering::begin(&scene.positions, scene.space, context));
+        }
+    }
+
+    /// Shows points that were ordered meanwhile.
+    fn take_ordered(&mut self, ordered: Ordering, index: MapIndex) {
+        if self.space != Some(ordered.space) {
+            self.fitted = true;
+        }
+        (self.space, self.positions, self.motion) = (Some(ordered.space), ordered.positions, None);
+        (self.index, self.painted_from) = (index, None);
+    }
+
+    fn take_at_once(&mut self, scene: &MapScene, now: f64, motion_secs: f32) {
+        let moved = self.space.is_some_and(|space| space != scene.space);
         let same_rows = self.positions.len() == scene.positions.len();
         if moved || !same_rows {
             self.motion = (moved && same_rows && motion_secs > 0.0).then(|| {
@@ -330,7 +368,7 @@ impl<'a> PointMap<'a> {
     pub fn show(self, ui: &mut Ui) -> MapResponse {
         let Self { scene, state, style, tool } = self;
         let now = ui.input(|input| input.time);
-        state.take_positions(scene, now, style.motion_secs);
+        state.take_positions(scene, ui.ctx(), now, &style);
         state.advance_motion(ui, now);
         state.paint(scene, style.greys);
         let plot = Plot::new("map of specimens")

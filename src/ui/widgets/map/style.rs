@@ -39,6 +39,8 @@ pub struct MapStyle {
     pub mesh_limit: usize,
     /// More selected points than this in view have no outline, and join the densities where the others are.
     pub mark_limit: usize,
+    /// More points than this are ordered in a thread of their own, and jump to their places when that is done.
+    pub wait_limit: usize,
     /// How long points travel to their places in a new projection; 0 for no motion.
     pub motion_secs: f32,
 }
@@ -63,6 +65,7 @@ impl MapStyle {
             dimmed_ring: 0.15,
             mesh_limit: 100_000,
             mark_limit: 20_000,
+            wait_limit: 100_000,
             motion_secs: if still { 0.0 } else { 0.4 },
         }
     }

@@ -47,17 +47,17 @@ impl Guesser {
         };
         match self {
             Self::Decoder(decoder) => {
-                let seen = Packed::new(&given(MaskMode::Drop), encoder.device())?;
-                let whole = Packed::new(&given(MaskMode::Combined), encoder.device())?;
+                let seen = encoder.pack(&given(MaskMode::Drop))?;
+                let whole = decoder.bert.pack(&given(MaskMode::Combined))?;
                 decoder.logits(&encoder.last_hidden(&seen)?, &whole, batch, mask)
             }
             Self::Masked(head) => {
-                let packed = Packed::new(&given(MaskMode::Combined), encoder.device())?;
+                let packed = encoder.pack(&given(MaskMode::Combined))?;
                 head.forward(&select(&encoder.last_hidden(&packed)?, masked_rows(batch))?)
             }
             Self::Causal(head) => {
                 let whole: Vec<Given> = batch.iter().map(|(tokens, _)| Given::whole(tokens)).collect();
-                let packed = Packed::new(&whole, encoder.device())?;
+                let packed = encoder.pack(&whole)?;
                 // the state of a token tells what comes after it
                 let before = masked_rows(batch).map(|row| row - 1);
                 head.forward(&select(&encoder.last_hidden(&packed)?, before)?)

@@ -2,6 +2,7 @@
 
 use super::checkpoint::StoredTensor;
 use super::kernels::{self, AddAndNormalise, NormWeights, PackedAttention, PackedLinear, Project, ProjectAndNormalise};
+use super::padding::Padding;
 use candle_core::{D, DType, Device, Result, Tensor};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -29,7 +30,7 @@ impl Weights<'_> {
 }
 
 /// Whether the CPU's own way of computing a half layer at once is taken; candle's operations are for everything else.
-fn is_fused(device: &Device, dtype: DType) -> bool {
+pub(super) fn is_fused(device: &Device, dtype: DType) -> bool {
     device.is_cpu() && dtype == DType::F32
 }
 
@@ -98,6 +99,10 @@ impl LayerNorm {
         }
         let rows = (a + b)?;
         let dtype = rows.dtype();
+        if matches!(dtype, DType::BF16 | DType::F16) {
+            // One pass in 32 bits. It takes the variance from sums, which in 32 bits themselves would cost digits.
+            return candle_nn::ops::layer_norm(&rows, &self.scale, &self.shift, self.eps);
+        }
         let rows = if dtype == DType::F64 { rows } else { rows.to_dtype(DType::F32)? };
         let centred = rows.broadcast_sub(&rows.mean_keepdim(D::Minus1)?)?;
         let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
@@ -198,47 +203,31 @@ pub(super) struct Attending<'a> {
     pub(super) causal: bool,
     /// The rows of each sequence.
     pub(super) sequences: &'a [Range<usize>],
+    /// The same, padded, for candle's operations; `None` for the CPU's own way.
+    pub(super) padding: Option<&'a Padding>,
 }
 
 /// Multi-head attention of packed sequences, `[N, 3D]` to `[N, D]`.
 pub(super) fn attention(qkv: &Tensor, attending: &Attending<'_>) -> Result<Tensor> {
-    if is_fused(qkv.device(), qkv.dtype()) {
-        let &Attending { heads, causal, sequences } = attending;
-        return qkv.apply_op1_no_bwd(&PackedAttention { heads, causal, sequences });
+    let &Attending { heads, causal, sequences, padding } = attending;
+    match padding {
+        None => qkv.apply_op1_no_bwd(&PackedAttention { heads, causal, sequences }),
+        Some(padding) => padded_attention(qkv, heads, padding),
     }
-    padded_attention(qkv, attending)
 }
 
-/// The same with the sequences padded to one length, as GPUs like it.
-fn padded_attention(qkv: &Tensor, attending: &Attending<'_>) -> Result<Tensor> {
-    let &Attending { heads, causal, sequences } = attending;
-    let (device, dtype) = (qkv.device(), qkv.dtype());
-    let (batch, width) = (sequences.len(), qkv.dim(1)? / 3);
-    let (head_width, length) = (width / heads, sequences.iter().map(ExactSizeIterator::len).max().unwrap_or(0));
-    // padding reads the sequence's first row and is masked out
-    let row_at = |tokens: &Range<usize>, at: usize| if at < tokens.len() { tokens.start + at } else { tokens.start };
-    let rows = sequences.iter().flat_map(|tokens| (0..length).map(move |at| row_at(tokens, at) as u32));
-    let rows = Tensor::from_iter(rows, device)?;
-    let bias = sequences.iter().flat_map(|tokens| {
-        let real = tokens.len();
-        (0..length).map(move |at| if at < real { 0.0 } else { f32::NEG_INFINITY })
-    });
-    let mut bias = Tensor::from_iter(bias, device)?.reshape((batch, 1, 1, length))?.to_dtype(dtype)?;
-    if causal {
-        let seen = |at: usize| (0..length).map(move |other| if other <= at { 0.0 } else { f32::NEG_INFINITY });
-        let later = Tensor::from_iter((0..length).flat_map(seen), device)?.reshape((1, 1, length, length))?;
-        bias = bias.broadcast_add(&later.to_dtype(dtype)?)?;
-    }
-    let split = qkv.index_select(&rows, 0)?.reshape((batch, length, 3, heads, head_width))?.permute((2, 0, 3, 1, 4))?;
+/// The same with the sequences padded to one length.
+fn padded_attention(qkv: &Tensor, heads: usize, padding: &Padding) -> Result<Tensor> {
+    let ((batch, length), width) = (padding.shape(), qkv.dim(1)? / 3);
+    let head_width = width / heads;
+    let split = padding.pad(qkv)?.reshape((batch, length, 3, heads, head_width))?.permute((2, 0, 3, 1, 4))?;
     let part = |index: usize| split.get(index)?.contiguous();
-    let scores = (part(0)?.matmul(&part(1)?.t()?)? * (1.0 / (head_width as f64).sqrt()))?;
-    let weights = candle_nn::ops::softmax_last_dim(&scores.broadcast_add(&bias)?)?;
+    // The queries are the fewest numbers that can be scaled.
+    let queries = (part(0)? * (1.0 / (head_width as f64).sqrt()))?;
+    let scores = queries.matmul(&part(1)?.t()?)?.broadcast_add(padding.bias())?;
+    let weights = candle_nn::ops::softmax_last_dim(&scores)?;
     let attended = weights.matmul(&part(2)?)?.transpose(1, 2)?.contiguous()?.reshape((batch * length, width))?;
-    let packed = sequences
-        .iter()
-        .enumerate()
-        .flat_map(|(sequence, tokens)| (0..tokens.len()).map(move |at| (sequence * length + at) as u32));
-    attended.index_select(&Tensor::from_iter(packed, device)?, 0)
+    padding.pack(&attended)
 }
 
 #[cfg(test)]
@@ -266,9 +255,11 @@ mod tests {
         let mut rng = Seed(3).stream("attention");
         let values: Vec<f32> = (0..start * 3 * width).map(|_| rng.random_range(-2.0..2.0)).collect();
         let qkv = Tensor::from_slice(&values, (start, 3 * width), &Device::Cpu).unwrap();
-        let attending = Attending { heads, causal, sequences: &sequences };
-        let packed = attention(&qkv, &attending).unwrap().to_vec2::<f32>().unwrap();
-        let padded = padded_attention(&qkv, &attending).unwrap().to_vec2::<f32>().unwrap();
+        let padding = Padding::new(&sequences, &vec![true; start], causal, &Device::Cpu, DType::F32).unwrap();
+        let [packed, padded] = [None, Some(&padding)].map(|padding| {
+            let attending = Attending { heads, causal, sequences: &sequences, padding };
+            attention(&qkv, &attending).unwrap().to_vec2::<f32>().unwrap()
+        });
         for (row, head) in (0..start).flat_map(|row| (0..heads).map(move |head| (row, head))) {
             let tokens = sequences.iter().find(|tokens| tokens.contains(&row)).unwrap();
             let tokens = if causal { tokens.start..row + 1 } else { tokens.clone() };

@@ -20,6 +20,7 @@ mod error;
 mod kernels;
 mod layers;
 mod masked;
+mod padding;
 mod places;
 mod random;
 

@@ -1,7 +1,7 @@
 //! One BERT: embeddings and layers (post-norm), on padded sequences.
 
 use super::dropout::{drop_pairs, drop_rows};
-use super::gradients::{gelu, rows_of_table, softmax};
+use super::gradients::{gelu, rows_of_table, shifted, softmax};
 use super::padded::Padded;
 use super::pass::Pass;
 use crate::model::EncoderShape;
@@ -29,7 +29,7 @@ impl Bert<'_> {
         let table = |name: &str| self.pass.leaf(&format!("{}embeddings.{name}.weight", self.root));
         let positions = self.padded.spread(&places.positions, self.pass.device)?;
         let placed = (tokens + rows_of_table(table("position_embeddings")?, &positions)?)?;
-        let embedded = placed.broadcast_add(&table("token_type_embeddings")?.narrow(0, 0, 1)?)?;
+        let embedded = shifted(&placed, &table("token_type_embeddings")?.narrow(0, 0, 1)?.squeeze(0)?)?;
         let normal = self.pass.norm(&format!("{}embeddings.LayerNorm", self.root), &embedded)?;
         let mut hidden = self.drop(&normal, self.drops.embeddings)?;
         let bias = self.padded.bias(self.causal, self.pass.device)?;

@@ -2,7 +2,9 @@
 //! steps or, on a GPU, adds up rows one after another.
 
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CudaStorage, CustomOp2, D, DType, Device, Layout, MetalStorage, Result, Shape, Tensor};
+use candle_core::{
+    CpuStorage, CudaStorage, CustomOp2, CustomOp3, D, DType, Device, Layout, MetalStorage, Result, Shape, Tensor,
+};
 
 /// Layer norm's epsilon in BERT.
 const EPS: f64 = 1e-12;
@@ -54,6 +56,93 @@ impl<F: Fn(&Tensor) -> Result<Tensor>> CustomOp2 for Known<F> {
     fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         Ok((Some((self.backward)(gradient)?), None))
     }
+}
+
+/// The same for an operation on `x` and `weights`; `backward` answers the gradients at both.
+fn with_gradients<F>(x: &Tensor, weights: &Tensor, value: &Tensor, backward: F) -> Result<Tensor>
+where
+    F: Fn(&Tensor) -> Result<(Tensor, Tensor)> + Send + Sync + 'static,
+{
+    x.apply_op3(weights, &value.detach().contiguous()?, KnownOfTwo { backward })
+}
+
+struct KnownOfTwo<F> {
+    backward: F,
+}
+
+impl<F: Fn(&Tensor) -> Result<(Tensor, Tensor)>> CustomOp3 for KnownOfTwo<F> {
+    fn name(&self) -> &'static str {
+        "known of two"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        value: &CpuStorage,
+        layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok((value.try_clone(layout)?, layout.shape().clone()))
+    }
+
+    fn cuda_fwd(
+        &self,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+        value: &CudaStorage,
+        layout: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        Ok((value.try_clone(layout)?, layout.shape().clone()))
+    }
+
+    fn metal_fwd(
+        &self,
+        _: &MetalStorage,
+        _: &Layout,
+        _: &MetalStorage,
+        _: &Layout,
+        value: &MetalStorage,
+        layout: &Layout,
+    ) -> Result<(MetalStorage, Shape)> {
+        Ok((value.try_clone(layout)?, layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (of_x, of_weights) = (self.backward)(gradient)?;
+        Ok((Some(of_x), Some(of_weights), None))
+    }
+}
+
+/// Rows `[n, D]` plus a row `[D]`.
+pub(super) fn shifted(rows: &Tensor, shift: &Tensor) -> Result<Tensor> {
+    let value = rows.detach().broadcast_add(&shift.detach())?;
+    with_gradients(rows, shift, &value, |gradient| Ok((gradient.clone(), sum_of_rows(gradient)?)))
+}
+
+/// Rows `[n, D]`, each times a row `[D]`.
+pub(super) fn scaled_by_column(rows: &Tensor, scale: &Tensor) -> Result<Tensor> {
+    let (rows_now, scale_now) = (rows.detach(), scale.detach());
+    let value = rows_now.broadcast_mul(&scale_now)?;
+    with_gradients(rows, scale, &value, move |gradient| {
+        Ok((gradient.broadcast_mul(&scale_now)?, sum_of_rows(&(gradient * &rows_now)?)?))
+    })
+}
+
+/// The sum of rows `[n, D]`, `[D]`, as a product with a row of ones: on a GPU, sums across rows read memory a number at a time.
+fn sum_of_rows(rows: &Tensor) -> Result<Tensor> {
+    let ones = Tensor::ones((1, rows.dim(0)?), rows.dtype(), rows.device())?;
+    ones.matmul(&rows.contiguous()?)?.squeeze(0)
 }
 
 /// `x` times factors that are no weights.

@@ -3,7 +3,7 @@
 use super::bert::Bert;
 use super::contrast::compare;
 use super::dropout::drop_rows;
-use super::gradients::{Choice, cross_entropy, normal, rows_of_table};
+use super::gradients::{Choice, cross_entropy, normal, rows_of_table, scaled_by_column, shifted};
 use super::padded::Padded;
 use crate::train::network::{Architecture, Batch, DecoderRows, Drops, Target};
 use candle_core::{DType, Device, Result, Tensor};
@@ -94,13 +94,13 @@ impl Pass<'_> {
     pub(super) fn linear(&self, name: &str, rows: &Tensor) -> Result<Tensor> {
         let weight = self.leaf(&format!("{name}.weight"))?.to_dtype(self.products)?;
         let bias = self.leaf(&format!("{name}.bias"))?.to_dtype(self.products)?;
-        rows.to_dtype(self.products)?.matmul(&weight.t()?)?.broadcast_add(&bias)
+        shifted(&rows.to_dtype(self.products)?.matmul(&weight.t()?)?, &bias)
     }
 
     /// A layer norm of rows `[n, D]`, in 32 bits.
     pub(super) fn norm(&self, name: &str, rows: &Tensor) -> Result<Tensor> {
         let (scale, shift) = (self.leaf(&format!("{name}.weight"))?, self.leaf(&format!("{name}.bias"))?);
-        normal(rows)?.broadcast_mul(scale)?.broadcast_add(shift)
+        shifted(&scaled_by_column(&normal(rows)?, scale)?, shift)
     }
 
     /// What the decoder reads, `[B L, D]`: the encoder's rows, projected, and its own embedding of `[MASK]` for the others.

@@ -65,7 +65,8 @@ class Steps:
         nn, references = (4_000, 20_000) if q else (20_000, 100_000)
         graph = 20_000 if q else 100_000
         maps = [10_000] if q else [50_000, 200_000]
-        ward = 5_000 if q else 10_000
+        # Of 100 000 points scikit-learn's would need 40 GB.
+        ward = [(5_000, ["sklearn"])] if q else [(10_000, ["sklearn"]), (30_000, ["sklearn"]), (100_000, [])]
         labels = self.labels(200_000 if q else 1_000_000)
         pairs = self.folder / "pairs.txt"
         if not pairs.exists():
@@ -76,7 +77,8 @@ class Steps:
             # Of 200 000 points umap-learn as it is called did not end within 1 100 s: its spectral first layout takes them.
             peers = ["umap"] if points < 100_000 else ["umap, laid out first by PCA"]
             yield "umap", f"UMAP, {points} x 256", peers, [self.vectors(points, 256)]
-        yield "ward", f"Ward, {ward} x 50", ["sklearn"], [self.vectors(ward, 50)]
+        for points, peers in ward:
+            yield "ward", f"Ward, {points} x 50", peers, [self.vectors(points, 50)]
         for table in self.tables:
             yield "table", f"read {table.name}", ["polars", "pandas"], [table]
         # scikit-learn's takes more than five minutes for a million labels of 20 000 classes: a limit is stated in place of a peer.

@@ -14,8 +14,6 @@ use std::sync::Arc;
 
 /// Specimens above which the first map, of 6-mer counts, is laid out by principal components: it should stand within seconds.
 const QUICK_MAP: usize = 4000;
-/// Rounds of UMAP for it.
-const QUICK_EPOCHS: usize = 150;
 /// Specimens to be named above which the slow baselines wait until somebody asks.
 const SLOW_BASELINES: usize = 3000;
 
@@ -171,7 +169,7 @@ impl Session {
 
     fn kmer_map_settings(&self, specimens: usize) -> ProjectSettings {
         let method = if specimens > QUICK_MAP { ProjectMethod::Pca } else { self.choices.map.method };
-        ProjectSettings { method, epochs: Some(QUICK_EPOCHS), ..self.choices.map }
+        ProjectSettings { method, ..self.choices.map }
     }
 
     /// The rank at which specimens are named: the chosen one, or the finest up to genus that has labels.

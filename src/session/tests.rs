@@ -120,20 +120,6 @@ fn embeddings_are_made_again_under_another_budget_and_the_setting_is_kept() {
 }
 
 #[test]
-fn the_first_map_takes_fewer_rounds_than_the_models() {
-    let file = opened("a", &GENERA);
-    let mut desk = Desk::new();
-    desk.ask(Command::Open(file.paths.clone()));
-    let mut rounds = Vec::new();
-    while !desk.jobs.is_empty() {
-        if let Task::Map { embedded, settings, .. } = desk.finish_next(&file) {
-            rounds.push((embedded.is_some(), settings.epochs));
-        }
-    }
-    assert!(matches!(rounds[..], [(false, Some(few)), (true, None)] if few < 500), "{rounds:?}");
-}
-
-#[test]
 fn a_file_that_cannot_be_opened_leaves_the_old_one_as_it_was() {
     let file = opened("a", &GENERA);
     let mut desk = Desk::with(&file);

@@ -9,7 +9,7 @@ use barcodescope::analysis::agreement::agreement;
 use barcodescope::analysis::alignment::Aligner;
 use barcodescope::analysis::cluster::{Recipe, cluster};
 use barcodescope::analysis::knn::{nearest, nearest_others};
-use barcodescope::analysis::umap::{Metric, UmapSettings, umap};
+use barcodescope::analysis::umap::{Metric, Start, UmapSettings, umap};
 use barcodescope::data::import::{ImportOptions, load};
 use barcodescope::progress::Silent;
 use barcodescope::seed::Seed;
@@ -29,6 +29,8 @@ struct Arguments {
     inputs: Vec<PathBuf>,
     out: Option<PathBuf>,
     seed: u64,
+    /// Whether maps begin as those of the program do, not as the peer's is told to.
+    spectral: bool,
 }
 
 impl Arguments {
@@ -38,10 +40,11 @@ impl Arguments {
             let _ = writeln!(std::io::stderr(), "name a step: nn, graph, umap, ward, ami, align or table");
             std::process::exit(2)
         });
-        let mut read = Self { step, inputs: Vec::new(), out: None, seed: 1 };
+        let mut read = Self { step, inputs: Vec::new(), out: None, seed: 1, spectral: false };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--out" => read.out = arguments.next().map(PathBuf::from),
+                "--spectral" => read.spectral = true,
                 "--seed" => read.seed = arguments.next().unwrap().parse().unwrap(),
                 _ => read.inputs.push(argument.into()),
             }
@@ -110,7 +113,9 @@ fn save_indices(arguments: &Arguments, index: &Array2<u32>) {
 
 fn map(arguments: &Arguments) -> f64 {
     let vectors = arguments.vectors(0);
-    let settings = UmapSettings { metric: Metric::Cosine, seed: Seed(arguments.seed), ..UmapSettings::default() };
+    let start = if arguments.spectral { Start::Spectral } else { Start::Pca };
+    let seed = Seed(arguments.seed);
+    let settings = UmapSettings { metric: Metric::Cosine, seed, start, ..UmapSettings::default() };
     let (places, seconds) = timed(|| umap(&vectors, &settings, &Silent).unwrap());
     if let Some(out) = &arguments.out {
         write_npy(out, &places).unwrap();

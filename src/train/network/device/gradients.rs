@@ -2,9 +2,7 @@
 //! steps or, on a GPU, adds up rows one after another.
 
 use candle_core::backend::BackendStorage;
-use candle_core::{
-    CpuStorage, CudaStorage, CustomOp2, CustomOp3, D, DType, Device, Layout, MetalStorage, Result, Shape, Tensor,
-};
+use candle_core::{CpuStorage, CudaStorage, CustomOp3, D, DType, Device, Layout, MetalStorage, Result, Shape, Tensor};
 
 /// Layer norm's epsilon in BERT.
 const EPS: f64 = 1e-12;
@@ -17,62 +15,26 @@ pub(super) fn with_gradient<F>(x: &Tensor, value: &Tensor, backward: F) -> Resul
 where
     F: Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
 {
-    x.apply_op2(&value.detach().contiguous()?, Known { backward })
-}
-
-struct Known<F> {
-    backward: F,
-}
-
-impl<F: Fn(&Tensor) -> Result<Tensor>> CustomOp2 for Known<F> {
-    fn name(&self) -> &'static str {
-        "known"
-    }
-
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout, value: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok((value.try_clone(layout)?, layout.shape().clone()))
-    }
-
-    fn cuda_fwd(
-        &self,
-        _: &CudaStorage,
-        _: &Layout,
-        value: &CudaStorage,
-        layout: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        Ok((value.try_clone(layout)?, layout.shape().clone()))
-    }
-
-    fn metal_fwd(
-        &self,
-        _: &MetalStorage,
-        _: &Layout,
-        value: &MetalStorage,
-        layout: &Layout,
-    ) -> Result<(MetalStorage, Shape)> {
-        Ok((value.try_clone(layout)?, layout.shape().clone()))
-    }
-
-    fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        Ok((Some((self.backward)(gradient)?), None))
-    }
+    let value = value.detach().contiguous()?;
+    x.apply_op3(&value, &value, Known { backward: move |gradient: &Tensor| Ok((backward(gradient)?, None)) })
 }
 
 /// The same for an operation on `x` and `weights`; `backward` answers the gradients at both.
 fn with_gradients<F>(x: &Tensor, weights: &Tensor, value: &Tensor, backward: F) -> Result<Tensor>
 where
-    F: Fn(&Tensor) -> Result<(Tensor, Tensor)> + Send + Sync + 'static,
+    F: Fn(&Tensor) -> Result<(Tensor, Option<Tensor>)> + Send + Sync + 'static,
 {
-    x.apply_op3(weights, &value.detach().contiguous()?, KnownOfTwo { backward })
+    x.apply_op3(weights, &value.detach().contiguous()?, Known { backward })
 }
 
-struct KnownOfTwo<F> {
+/// An operation on the first and perhaps the second of its arguments, of which the third is the value.
+struct Known<F> {
     backward: F,
 }
 
-impl<F: Fn(&Tensor) -> Result<(Tensor, Tensor)>> CustomOp3 for KnownOfTwo<F> {
+impl<F: Fn(&Tensor) -> Result<(Tensor, Option<Tensor>)>> CustomOp3 for Known<F> {
     fn name(&self) -> &'static str {
-        "known of two"
+        "known"
     }
 
     fn cpu_fwd(
@@ -120,14 +82,14 @@ impl<F: Fn(&Tensor) -> Result<(Tensor, Tensor)>> CustomOp3 for KnownOfTwo<F> {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (of_x, of_weights) = (self.backward)(gradient)?;
-        Ok((Some(of_x), Some(of_weights), None))
+        Ok((Some(of_x), of_weights, None))
     }
 }
 
 /// Rows `[n, D]` plus a row `[D]`.
 pub(super) fn shifted(rows: &Tensor, shift: &Tensor) -> Result<Tensor> {
     let value = rows.detach().broadcast_add(&shift.detach())?;
-    with_gradients(rows, shift, &value, |gradient| Ok((gradient.clone(), sum_of_rows(gradient)?)))
+    with_gradients(rows, shift, &value, |gradient| Ok((gradient.clone(), Some(sum_of_rows(gradient)?))))
 }
 
 /// Rows `[n, D]`, each times a row `[D]`.
@@ -135,7 +97,7 @@ pub(super) fn scaled_by_column(rows: &Tensor, scale: &Tensor) -> Result<Tensor> 
     let (rows_now, scale_now) = (rows.detach(), scale.detach());
     let value = rows_now.broadcast_mul(&scale_now)?;
     with_gradients(rows, scale, &value, move |gradient| {
-        Ok((gradient.broadcast_mul(&scale_now)?, sum_of_rows(&(gradient * &rows_now)?)?))
+        Ok((gradient.broadcast_mul(&scale_now)?, Some(sum_of_rows(&(gradient * &rows_now)?)?)))
     })
 }
 

@@ -574,6 +574,39 @@ fn whoever_takes_the_parts_of_a_long_table_can_end_its_reading() {
     read(9_000).unwrap();
 }
 
+/// Keeps ids and genera of all parts.
+#[derive(Default)]
+struct Genera(Vec<(String, Option<String>)>);
+
+impl PartReader for Genera {
+    fn part(&mut self, records: &Dataset) -> Result<(), Cancelled> {
+        let genus = |row: usize| records.label(row, Field::Genus).map(str::to_owned);
+        self.0.extend((0..records.len()).map(|row| (records.id(row).to_owned(), genus(row))));
+        Ok(())
+    }
+
+    fn end_of_file(&mut self) {}
+}
+
+/// Names are numbered anew in every part, and rows with the same labels share what was read of the first.
+#[test]
+fn every_part_of_a_table_has_the_labels_of_its_rows() {
+    let genera = ["Apis", "Bombus", "", "Bombus", "Apis", "Osmia", "Osmia", "Apis"];
+    let rows: String = genera.iter().enumerate().map(|(row, genus)| format!("r{row},{genus},{BARCODE}\n")).collect();
+    let (_folder, path) = write("parts.csv", format!("id,genus,sequence\n{rows}").as_bytes());
+    let expected: Vec<(String, Option<String>)> = (0..)
+        .zip(genera)
+        .map(|(row, genus): (usize, &str)| {
+            (format!("r{row}"), Some(genus.to_owned()).filter(|genus| !genus.is_empty()))
+        })
+        .collect();
+    for most in 1..=9 {
+        let mut found = Genera::default();
+        load_in_parts(std::slice::from_ref(&path), &ImportOptions::default(), most, &Silent, &mut found).unwrap();
+        assert_eq!(found.0, expected, "parts of {most}");
+    }
+}
+
 #[test]
 fn the_report_is_json_that_adds_up() {
     let (_, report) = open(&["bcdm_2025.tsv"]);

@@ -15,7 +15,7 @@ pub(super) struct Padding {
     /// The padded place of each packed row, `[N]`.
     places: Tensor,
     /// What is added to the scores of attention, so that padding is not seen and, in a causal model, nor is what comes later:
-    /// `[B, 1, 1, L]` or `[B, 1, L, L]`.
+    /// `[B, 1, 1, L]` or `[1, 1, L, L]`.
     bias: Tensor,
     /// What each row counts in the mean of its sequence, `[B, 1, L]` in 32 bits.
     shares: Tensor,
@@ -41,13 +41,14 @@ impl Padding {
             .flat_map(|sequence| (0..sequences[sequence].len()).map(move |at| place(sequence, at)))
             .collect();
         let unseen = |seen: bool| if seen { 0.0 } else { f32::NEG_INFINITY };
-        let queries = if causal { length } else { 1 };
-        let mut bias = Vec::with_capacity(sequences.len() * queries * length);
-        for tokens in sequences {
-            for query in 0..queries {
-                bias.extend((0..length).map(|at| unseen(at < tokens.len() && (!causal || at <= query))));
-            }
-        }
+        // In a causal model padding comes later than all tokens that count, and is not seen with what comes later.
+        let (bias, shape) = if causal {
+            let later = (0..length).flat_map(|query| (0..length).map(move |at| unseen(at <= query)));
+            (later.collect::<Vec<f32>>(), (1, 1, length, length))
+        } else {
+            let padding = sequences.iter().flat_map(|tokens| (0..length).map(move |at| unseen(at < tokens.len())));
+            (padding.collect(), (sequences.len(), 1, 1, length))
+        };
         let mut shares = vec![0.0f32; sequences.len() * length];
         for (tokens, shares) in sequences.iter().zip(shares.chunks_exact_mut(length.max(1))) {
             let counts = &pooled[tokens.clone()];
@@ -59,7 +60,7 @@ impl Padding {
             length,
             rows: Tensor::from_vec(rows, sequences.len() * length, device)?,
             places: Tensor::from_iter(places, device)?,
-            bias: Tensor::from_vec(bias, (sequences.len(), 1, queries, length), device)?.to_dtype(dtype)?,
+            bias: Tensor::from_vec(bias, shape, device)?.to_dtype(dtype)?,
             shares: Tensor::from_vec(shares, (sequences.len(), 1, length), device)?,
         })
     }

@@ -57,7 +57,7 @@ pub(super) fn optimise(
     let mut moved = at.clone();
     let mut given = vec![0.0f32; springs.len() * dim];
     let mut shown = Instant::now();
-    // As in umap-learn, no edge is drawn in the first epoch.
+    // As in umap-learn, which counts from 0, no edge is drawn in the first epoch.
     for epoch in 1..descent.epochs {
         let step = Step { springs: &springs, descent, epoch, dim };
         let tell = || observer.progress(Progress::new("laying out the map", epoch, descent.epochs, "epochs"));
@@ -189,8 +189,13 @@ impl Step<'_> {
                     .for_each(|(away, (own, other))| away[lane] = own - other);
             };
             look_at(0, self.springs.target(edge));
-            // A point that draws itself is pushed nowhere.
-            (1..=NEGATIVE_SAMPLES).for_each(|lane| look_at(lane, random.below(points)));
+            for lane in 1..=NEGATIVE_SAMPLES {
+                let stranger = random.below(points);
+                // A point that draws itself is pushed nowhere, though in this epoch it may have moved away from its place.
+                if stranger != point {
+                    look_at(lane, stranger);
+                }
+            }
             let given = &mut given[(edge - first) * dim..(edge - first + 1) * dim];
             for (axis, steps) in self.descent.curve.steps(&away[..dim], rate) {
                 given[axis] = steps[0];
@@ -249,8 +254,54 @@ mod tests {
     }
 
     #[test]
+    fn a_point_goes_its_way_by_the_definition_and_is_never_pushed_by_itself() {
+        // A triangle all of whose edges are drawn in every epoch: every third stranger is the point itself.
+        let graph = FuzzyGraph { starts: vec![0, 2, 4, 6], targets: vec![1, 2, 0, 2, 0, 1], weights: vec![1.0; 6] };
+        let springs = Springs::new(&graph, &[0, 1, 2], [0, 1, 2, 3, 3], 10);
+        let descent = Descent { curve: Curve { a: 1.6, b: 0.9 }, epochs: 10, key: 1 };
+        let at = [0.0f32, 0.0, 1.0, 0.5, -0.7, 0.8];
+        let place = |point: usize| [f64::from(at[2 * point]), f64::from(at[2 * point + 1])];
+        for (epoch, point) in (1..10).flat_map(|epoch| (0..3).map(move |point| (epoch, point))) {
+            let (mut moved, mut given) = ([0.0f32; 2], [0.0f32; 4]);
+            Step { springs: &springs, descent: &descent, epoch, dim: 2 }
+                .move_point::<2>(point, &at, &mut moved, &mut given);
+
+            let rate = 1.0 - epoch as f64 / 10.0;
+            let mut random = Counter::new(1, epoch, point);
+            let edges = springs.of(point);
+            let turn = edges.start + random.below(edges.len());
+            let mut own = place(point);
+            for edge in (turn..edges.end).chain(edges.start..turn) {
+                let act = |other: usize, pulls: bool| {
+                    let away = [0, 1].map(|axis| own[axis] - place(other)[axis]);
+                    let square = away[0] * away[0] + away[1] * away[1];
+                    let bent = 1.0 + 1.6 * square.powf(0.9);
+                    let factor =
+                        if pulls { -2.0 * 1.6 * 0.9 * square.powf(-0.1) } else { 2.0 * 0.9 / (0.001 + square) };
+                    away.map(|away| rate * (factor / bent * away).clamp(-4.0, 4.0))
+                };
+                let pull = act(springs.target(edge), true);
+                let strangers: Vec<usize> = (0..NEGATIVE_SAMPLES).map(|_| random.below(3)).collect();
+                let pushes = strangers.into_iter().filter(|&other| other != point).map(|other| act(other, false));
+                let sum = pushes.fold(pull, |sum, push| [sum[0] + push[0], sum[1] + push[1]]);
+                for axis in 0..2 {
+                    let told = f64::from(given[2 * (edge - edges.start) + axis]);
+                    assert!(
+                        (told - pull[axis]).abs() < 1e-3,
+                        "epoch {epoch}, point {point}: {told}, not {}",
+                        pull[axis]
+                    );
+                }
+                own = [own[0] + sum[0], own[1] + sum[1]];
+            }
+            let off = (f64::from(moved[0]) - own[0]).abs().max((f64::from(moved[1]) - own[1]).abs());
+            assert!(off < 1e-3, "epoch {epoch}, point {point}: {moved:?}, not {own:?}");
+        }
+    }
+
+    #[test]
     fn a_point_gives_way_to_those_of_the_batch_that_were_drawn_to_it() {
-        // Edges 0-1, 0-2 and 0-3; the first in every epoch but the first, the others in every second one.
+        // Edges 0-1, 0-2 and 0-3; the first in every epoch, the others in every second one.
         let graph = FuzzyGraph {
             starts: vec![0, 3, 4, 5, 6],
             targets: vec![1, 2, 3, 0, 0, 0],

@@ -31,7 +31,7 @@ impl Springs {
             let before = |batch: usize| edges.partition_point(|edge| (edge.0 as usize) < batch);
             springs.bounds.push(batches.map(|batch| number(springs.targets.len() + before(batch))));
             springs.targets.extend(edges.iter().map(|edge| edge.0));
-            // A whole draw per epoch is rounded down by 2^-32.
+            // A whole draw per epoch, 2^32, becomes the largest number there is.
             springs.rates.extend(edges.iter().map(|edge| (f64::from(edge.1) * 2f64.powi(32)) as u32));
         }
         // The graph is symmetric and every point's targets ascend: the sources of a target come by in its own order.
@@ -81,7 +81,8 @@ impl Springs {
     /// Whether an edge is drawn in an epoch: whether `epoch * rate` has passed a whole number since the epoch before.
     #[inline(always)]
     pub(super) fn drawn(&self, edge: usize, epoch: usize) -> bool {
-        (epoch as u32).wrapping_mul(self.rates[edge]) < self.rates[edge]
+        let rate = self.rates[edge];
+        rate == u32::MAX || (epoch as u32).wrapping_mul(rate) < rate
     }
 }
 
@@ -126,6 +127,6 @@ mod tests {
             let edge = springs.of(point).find(|&edge| springs.target(edge) == target).unwrap();
             (1..=1000).filter(|&epoch| springs.drawn(edge, epoch)).count()
         };
-        assert_eq!((share(1, 3), share(1, 0), share(3, 2)), (999, 250, 500));
+        assert_eq!((share(1, 3), share(1, 0), share(3, 2)), (1000, 250, 500));
     }
 }

@@ -420,25 +420,48 @@ fn very_many_points_are_ordered_beside_the_window() {
     };
     until(&mut harness, &|state| state.index().len() == 100);
     let whole = harness.state().state.view();
+    // Another part of the map is looked at while the places in it change.
+    let rect = harness.map_rect();
+    harness.state_mut().state.look_at(Area { min: [4.6, 4.6], max: [5.4, 5.4] }, rect);
+    harness.step();
+    let near = harness.state().state.view();
+    assert_ne!(near, whole);
+    let moved = |by: f32| -> Vec<[f32; 2]> { lattice().iter().map(|[x, y]| [x + by, *y]).collect() };
+    harness.state_mut().scene.positions = Arc::new(moved(10.0));
+    until(&mut harness, &|state| state.index().points().iter().all(|point| point[0] >= 10.0));
+    assert_eq!(harness.state().state.view(), near, "the same space");
+    let scene = &mut harness.state_mut().scene;
+    (scene.positions, scene.space) = (Arc::new(moved(20.0)), 1);
+    until(&mut harness, &|state| state.index().points().iter().all(|point| point[0] >= 20.0));
+    assert!(!harness.state().state.is_moving(), "nothing travels");
+    let shown = harness.state().state.view().expect("the map is shown");
+    assert!((shown.centre[0] - 24.5).abs() < 1.0, "another space is shown as a whole");
 
-    // New places, in the same space and in another: the old ones stay until those are ordered, and nothing travels.
-    for space in [0, 1] {
-        let by = 10.0 * (space + 1) as f32;
-        let moved: Vec<[f32; 2]> = lattice().iter().map(|[x, y]| [x + by, *y]).collect();
-        let scene = &mut harness.state_mut().scene;
-        (scene.positions, scene.space) = (Arc::new(moved), space);
+    // A map that is given up while it is ordered never comes, and the view stays.
+    harness.state_mut().state.look_at(Area { min: [24.6, 4.6], max: [25.4, 5.4] }, rect);
+    harness.step();
+    let near = harness.state().state.view();
+    let kept = Arc::clone(&harness.state().scene.positions);
+    let scene = &mut harness.state_mut().scene;
+    (scene.positions, scene.space) = (Arc::new(moved(90.0)), 2);
+    harness.step();
+    let scene = &mut harness.state_mut().scene;
+    (scene.positions, scene.space) = (kept, 1);
+    for _ in 0..50 {
         harness.step();
-        assert_eq!(harness.state().state.index().len(), 100);
-        until(&mut harness, &|state| state.index().points().iter().all(|point| point[0] >= by));
-        assert!(!harness.state().state.is_moving());
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        let state = &harness.state().state;
+        assert_eq!(state.view(), near);
+        assert!(state.index().points().iter().all(|point| point[0] < 30.0));
     }
-    assert_ne!(harness.state().state.view(), whole, "another space is shown as a whole");
 
-    // Other specimens, fewer or more: the old ones are gone at once.
-    for count in [150, 20] {
-        harness.state_mut().scene.positions = Arc::new(vec![[1.0, 2.0]; count]);
+    // Other specimens, fewer, more or as many: the old ones are gone at once.
+    for (specimens, count) in [(0u8, 150), (0, 20), (1, 20)] {
+        let place = [f32::from(specimens), 2.0];
+        let scene = &mut harness.state_mut().scene;
+        (scene.positions, scene.specimens) = (Arc::new(vec![place; count]), u64::from(specimens));
         harness.step();
-        assert!(harness.state().state.index().rows().iter().all(|&row| (row as usize) < count));
+        assert!(harness.state().state.index().points().iter().all(|&point| point == place));
         until(&mut harness, &|state| state.index().len() == count);
     }
     harness.run_steps(3);

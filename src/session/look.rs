@@ -36,11 +36,6 @@ pub struct Look {
 }
 
 impl Look {
-    /// Whether a row passes all filters.
-    pub fn shows(&self, row: usize) -> bool {
-        self.visible.as_ref().is_none_or(|rows| rows.contains(row))
-    }
-
     /// Whether the specimens are coloured or filtered by a column.
     pub(super) fn uses(&self, column: ColumnKey) -> bool {
         let mut used = self.colouring.iter().chain(self.filters.iter().map(|filter| &filter.values));

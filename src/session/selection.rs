@@ -30,6 +30,13 @@ impl Rows {
         u32::try_from(row).is_ok_and(|row| self.0.binary_search(&row).is_ok())
     }
 
+    /// Whether each of `many` rows is among them, `[many]`: for whoever asks about all.
+    pub fn mask(&self, many: usize) -> Vec<bool> {
+        let mut mask = vec![false; many];
+        self.iter().take_while(|&row| row < many).for_each(|row| mask[row] = true);
+        mask
+    }
+
     /// The rows, ascending.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
         self.0.iter().map(|&row| row as usize)
@@ -212,6 +219,13 @@ mod tests {
         assert_eq!((selection.rows().as_slice(), selection.focus()), (&[2, 7, 9][..], Some(9)));
         selection.select(&rows(&[9]), Mode::Toggle);
         assert_eq!((selection.rows().as_slice(), selection.focus()), (&[2, 7][..], Some(2)));
+    }
+
+    #[test]
+    fn a_mask_says_of_every_row_whether_it_is_among_them() {
+        assert_eq!(rows(&[1, 3, 9]).mask(5), [false, true, false, true, false]);
+        assert_eq!(rows(&[0]).mask(0), [false; 0]);
+        assert_eq!(Rows::none().mask(2), [false; 2]);
     }
 
     #[test]

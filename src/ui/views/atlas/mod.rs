@@ -18,10 +18,10 @@ use crate::session::look::Look;
 use crate::session::search::Taxon;
 use crate::session::selection::{Mode, Rows};
 use crate::session::{Command, Session, Step};
-use egui::{ComboBox, Rect, RichText, Role, Ui, WidgetInfo, pos2, vec2};
+use egui::{ComboBox, Label, Rect, RichText, Role, Ui, WidgetInfo, pos2, vec2};
 use filter::FilterMenu;
 use layout::LayoutMenu;
-pub(super) use scene::Colouring;
+pub(super) use scene::{Colouring, number};
 use scene::{Derived, Shown, ShownMap, pending};
 
 /// Steps of the buttons that zoom.
@@ -110,10 +110,9 @@ impl Atlas {
                     .on_hover_text("Specimens that are given another name than their label");
             });
             export::menu(ui, scope, &[Exported::Map, Exported::Places]);
-            ui.label(
-                RichText::new(caption(scope.session, self.derived.shown(), self.map.drawing()))
-                    .color(theme::tokens(ui).quiet),
-            );
+            // In one line whatever is selected, so that the map below stays where it is.
+            let caption = caption(scope.session, self.derived.shown(), self.map.drawing());
+            ui.add(Label::new(RichText::new(caption).color(theme::tokens(ui).quiet)).truncate());
         });
     }
 

@@ -10,12 +10,12 @@ use crate::pipeline::colour;
 use crate::pipeline::project::{Projection, Source};
 use crate::session::look::Look;
 use crate::session::selection::Rows;
-use crate::session::stage::StageKey;
 use crate::session::{Session, Step};
 use crate::ui::legend::Groups;
 use crate::ui::theme::Tokens;
 use crate::ui::widgets::map::{MapScene, Mark, TaxonLabel, taxon_labels};
 use egui::Color32;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// What of the map is shown.
@@ -131,7 +131,8 @@ impl Colouring {
         };
         let marks = self.marks.get(key, || {
             let lit = lit_rows(look, labels, &Groups::default(), "");
-            Arc::new(marks(opened.dataset.len(), look.visible.as_ref(), selection.rows(), lit.as_deref(), true))
+            let visible = look.visible.as_ref().map(|visible| visible.mask(opened.dataset.len()));
+            Arc::new(marks(opened.dataset.len(), visible.as_deref(), selection.rows(), lit.as_deref(), true))
         });
         (colours, marks)
     }
@@ -160,6 +161,7 @@ pub(super) struct Derived {
     shown: Option<ShownMap>,
     map: Option<(Same<Projection>, u64)>,
     colours: Kept<ColourKey, Colours>,
+    visible: Kept<(DatasetId, u64), Option<Arc<Vec<bool>>>>,
     counted: Kept<(Option<Same<LabelColumn>>, DatasetId, u64, bool), Arc<Groups>>,
     marks: Kept<LookKey, Arc<Vec<Mark>>>,
     rings: Kept<(Option<Same<Classification>>, bool), Arc<Vec<u32>>>,
@@ -206,12 +208,13 @@ impl Derived {
             .colours
             .get((labels.map(Same::of), dataset, dark), || coloured(session, &opened.dataset, tokens, dark));
         let look = &session.look;
+        let visible = self
+            .visible
+            .get((dataset, look.revision), || look.visible.as_ref().map(|visible| Arc::new(visible.mask(rows))));
+        let shows = |row: usize| visible.as_ref().is_none_or(|visible| visible[row]);
         self.range = palette.range;
         self.groups = self.counted.get((labels.map(Same::of), dataset, look.revision, dark), || {
-            Arc::new(
-                labels
-                    .map_or_else(Groups::default, |labels| Groups::of(labels, &palette.colours, |row| look.shows(row))),
-            )
+            Arc::new(labels.map_or_else(Groups::default, |labels| Groups::of(labels, &palette.colours, shows)))
         });
         let key = LookKey {
             dataset,
@@ -223,7 +226,8 @@ impl Derived {
         let groups = Arc::clone(&self.groups);
         let marks = self.marks.get(key, || {
             let lit = lit_rows(look, labels, &groups, search);
-            Arc::new(marks(rows, look.visible.as_ref(), session.selection.rows(), lit.as_deref(), shown.ghosts))
+            let visible = visible.as_ref().map(|visible| visible.as_slice());
+            Arc::new(marks(rows, visible, session.selection.rows(), lit.as_deref(), shown.ghosts))
         });
         let names = session.results.named().shown();
         let rings = self.rings.get((names.map(Same::of), shown.rings), || {
@@ -234,11 +238,12 @@ impl Derived {
         let labels = self.labels.get(key, || {
             let taxa = labels.filter(|_| shown.names && palette.range.is_none());
             Arc::new(taxa.map_or_else(Vec::new, |labels| {
-                taxon_labels(&positions, labels.names(), |row| labels.code(row).filter(|_| look.shows(row)))
+                taxon_labels(&positions, labels.names(), |row| labels.code(row).filter(|_| shows(row)))
             }))
         });
         let focus = session.selection.focus().and_then(|row| u32::try_from(row).ok());
-        self.scene = MapScene { positions, space, colours, marks, rings, labels, focus };
+        let specimens = number(dataset);
+        self.scene = MapScene { positions, specimens, space, colours, marks, rings, labels, focus };
         true
     }
 
@@ -267,8 +272,8 @@ impl Derived {
     }
 }
 
-fn number(key: StageKey) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
+/// A number for a key, as maps tell specimens and projections apart.
+pub(in crate::ui::views) fn number(key: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     hasher.finish()
@@ -304,8 +309,8 @@ fn lit_rows(look: &Look, labels: Option<&Arc<LabelColumn>>, groups: &Groups, sea
     Some(lit)
 }
 
-/// How each specimen is treated, `[N]`.
-fn marks(rows: usize, visible: Option<&Rows>, selected: &Rows, lit: Option<&[bool]>, ghosts: bool) -> Vec<Mark> {
+/// How each specimen is treated, `[N]`; `visible` are those that pass the filters.
+fn marks(rows: usize, visible: Option<&[bool]>, selected: &Rows, lit: Option<&[bool]>, ghosts: bool) -> Vec<Mark> {
     // Around a single specimen the colours of its neighbours are what one looks for.
     let plain = if selected.len() <= 1 && lit.is_none() { Mark::Shown } else { Mark::Muted };
     let out = if ghosts { Mark::Ghost } else { Mark::Hidden };
@@ -317,9 +322,7 @@ fn marks(rows: usize, visible: Option<&Rows>, selected: &Rows, lit: Option<&[boo
         marks[row] = Mark::Lifted;
     }
     if let Some(visible) = visible {
-        let mut filtered = vec![out; rows];
-        visible.iter().filter(|&row| row < rows).for_each(|row| filtered[row] = marks[row]);
-        marks = filtered;
+        marks.iter_mut().zip(visible).filter(|(_, visible)| !**visible).for_each(|(mark, _)| *mark = out);
     }
     marks
 }
@@ -340,7 +343,7 @@ mod tests {
         assert_eq!(marks(3, None, &rows(&[0, 1]), None, true), [Lifted, Lifted, Muted]);
         assert_eq!(marks(3, None, &rows(&[]), Some(&[true, false, false]), true), [Shown, Muted, Muted]);
         assert_eq!(marks(3, None, &rows(&[1]), Some(&[true, true, false]), true), [Shown, Lifted, Muted]);
-        let visible = rows(&[0, 2]);
+        let visible = rows(&[0, 2, 7]).mask(3);
         assert_eq!(marks(3, Some(&visible), &rows(&[1, 2]), None, true), [Muted, Ghost, Lifted]);
         assert_eq!(marks(3, Some(&visible), &rows(&[]), None, false), [Shown, Hidden, Shown]);
         assert!(!Ghost.is_pickable() && !Hidden.is_pickable() && Muted.is_pickable());

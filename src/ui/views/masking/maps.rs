@@ -7,7 +7,7 @@ use crate::session::columns::Sorting;
 use crate::session::masking::{LabCommand, LabWork, Offered};
 use crate::ui::files::Purpose;
 use crate::ui::scope::Scope;
-use crate::ui::views::atlas::{Colouring, select};
+use crate::ui::views::atlas::{Colouring, number, select};
 use crate::ui::widgets::map::{MapScene, MapState, MapStyle, PointMap};
 use crate::ui::widgets::table::{Table, TableColumn};
 use crate::ui::{theme, words};
@@ -61,11 +61,11 @@ impl MapsView {
             words::percent(pair.mean_kept()),
             words::counted(pair.kept.len(), "specimen", "specimens"),
         ));
-        self.side_by_side(ui, scope, maps);
+        self.side_by_side(ui, scope, maps, number(dataset.key()));
         self.list(ui, scope, maps, dataset);
     }
 
-    fn side_by_side(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, maps: &TwoMaps) {
+    fn side_by_side(&mut self, ui: &mut Ui, scope: &mut Scope<'_>, maps: &TwoMaps, specimens: u64) {
         let tokens = theme::tokens(ui);
         let dark = ui.visuals().dark_mode;
         let (colours, marks) = self.colouring.of(scope.session, tokens, dark);
@@ -78,6 +78,7 @@ impl MapsView {
             for ((state, name), places) in self.maps.iter_mut().zip(&maps.models).zip(&maps.places) {
                 let scene = MapScene {
                     positions: places.clone(),
+                    specimens,
                     space: self.pairs,
                     colours: colours.clone(),
                     marks: marks.clone(),

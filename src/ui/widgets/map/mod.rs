@@ -53,8 +53,11 @@ const ZOOM_RANGE: [f64; 2] = [0.2, 1e5];
 pub struct MapScene {
     /// Places in map units. Specimens whose place is not finite are not on the map.
     pub positions: Arc<Vec<[f32; 2]>>,
+    /// Which specimens these are: points of others are gone at once.
+    pub specimens: u64,
     /// Which coordinate system the places belong to. In another one, points travel to their new places and the whole map is
-    /// shown; new places in the same one are shown as they come, as from a projection in the making.
+    /// shown; new places in the same one are shown as they come, as from a projection in the making. More than
+    /// [`MapStyle::wait_limit`] points stay where they were until the new places are ordered, and do not travel.
     pub space: u64,
     /// Opaque colours.
     pub colours: Arc<Vec<Color32>>,
@@ -95,6 +98,7 @@ pub struct MapState {
     view: Option<View>,
     /// Whether the view shows the whole map, whatever that is at the moment.
     fitted: bool,
+    specimens: u64,
     space: Option<u64>,
     positions: Arc<Vec<[f32; 2]>>,
     motion: Option<Motion>,
@@ -198,16 +202,15 @@ impl MapState {
     }
 
     fn take_positions(&mut self, scene: &MapScene, context: &Context, now: f64, style: &MapStyle) {
-        if let Some(ordering) = self.ordering.take() {
+        // What was being ordered may be wanted no more: another map, or one of other specimens, is to be shown.
+        if let Some(ordering) = self.ordering.take().filter(|ordering| ordering.is_of(scene)) {
             match ordering.made() {
-                // Of other specimens, if it is of another number.
-                Some(index) if ordering.positions.len() == scene.positions.len() => self.take_ordered(ordering, index),
-                Some(_) => {}
+                Some(index) => self.take_ordered(ordering, index),
                 None => self.ordering = Some(ordering),
             }
         }
-        let moved = self.space.is_some_and(|space| space != scene.space);
-        if Arc::ptr_eq(&self.positions, &scene.positions) && self.space.is_some() && !moved {
+        if Arc::ptr_eq(&self.positions, &scene.positions) && self.shows(scene) {
+            self.ordering = None;
             return;
         }
         if scene.positions.len() <= style.wait_limit {
@@ -215,28 +218,39 @@ impl MapState {
             self.take_at_once(scene, now, style.motion_secs);
             return;
         }
-        if !self.positions.is_empty() && self.positions.len() != scene.positions.len() {
+        if !self.positions.is_empty() && !self.has_rows_of(scene) {
             // Nothing may be hit that is not there any more.
             (self.positions, self.motion) = (Arc::default(), None);
             self.reindex(now);
         }
         if self.ordering.is_none() {
-            self.ordering = Some(Ordering::begin(&scene.positions, scene.space, context));
+            self.ordering = Some(Ordering::begin(scene, context));
         }
+    }
+
+    /// Whether the points drawn are the specimens of `scene`.
+    fn has_rows_of(&self, scene: &MapScene) -> bool {
+        self.specimens == scene.specimens && self.positions.len() == scene.positions.len()
+    }
+
+    /// Whether they are drawn on its map, if perhaps not yet where they are now.
+    fn shows(&self, scene: &MapScene) -> bool {
+        self.space == Some(scene.space) && self.has_rows_of(scene)
     }
 
     /// Shows points that were ordered meanwhile.
     fn take_ordered(&mut self, ordered: Ordering, index: MapIndex) {
-        if self.space != Some(ordered.space) {
+        if self.space != Some(ordered.space) || self.specimens != ordered.specimens {
             self.fitted = true;
         }
-        (self.space, self.positions, self.motion) = (Some(ordered.space), ordered.positions, None);
+        (self.specimens, self.space, self.motion) = (ordered.specimens, Some(ordered.space), None);
+        self.positions = ordered.positions;
         (self.index, self.painted_from) = (index, None);
     }
 
     fn take_at_once(&mut self, scene: &MapScene, now: f64, motion_secs: f32) {
         let moved = self.space.is_some_and(|space| space != scene.space);
-        let same_rows = self.positions.len() == scene.positions.len();
+        let same_rows = self.has_rows_of(scene);
         if moved || !same_rows {
             self.motion = (moved && same_rows && motion_secs > 0.0).then(|| {
                 let from = match &self.motion {
@@ -246,10 +260,10 @@ impl MapState {
                 Motion::new(from, now, motion_secs)
             });
         }
-        if moved || self.space.is_none() {
+        if moved || self.space.is_none() || self.specimens != scene.specimens {
             self.fitted = true;
         }
-        self.space = Some(scene.space);
+        (self.specimens, self.space) = (scene.specimens, Some(scene.space));
         self.positions = Arc::clone(&scene.positions);
         self.reindex(now);
     }

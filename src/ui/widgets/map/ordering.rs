@@ -1,5 +1,6 @@
 //! The index of very many points, made beside the window.
 
+use super::MapScene;
 use super::index::MapIndex;
 use egui::Context;
 use std::sync::Arc;
@@ -9,21 +10,28 @@ use std::sync::mpsc::{Receiver, TryRecvError, channel};
 #[derive(Debug)]
 pub(super) struct Ordering {
     pub(super) positions: Arc<Vec<[f32; 2]>>,
+    pub(super) specimens: u64,
     pub(super) space: u64,
     index: Receiver<MapIndex>,
 }
 
 impl Ordering {
-    /// Orders `positions`, and has the window drawn when that is done.
-    pub(super) fn begin(positions: &Arc<Vec<[f32; 2]>>, space: u64, context: &Context) -> Self {
+    /// Orders the points of `scene`, and has the window drawn when that is done.
+    pub(super) fn begin(scene: &MapScene, context: &Context) -> Self {
         let (sender, index) = channel();
-        let (places, context) = (Arc::clone(positions), context.clone());
+        let (places, context) = (Arc::clone(&scene.positions), context.clone());
         std::thread::spawn(move || {
             // A map that was closed meanwhile does not listen.
             let _ = sender.send(MapIndex::build(&places));
             context.request_repaint();
         });
-        Self { positions: Arc::clone(positions), space, index }
+        Self { positions: Arc::clone(&scene.positions), specimens: scene.specimens, space: scene.space, index }
+    }
+
+    /// Whether these are the specimens of `scene` on its map, if perhaps not where they are now.
+    pub(super) fn is_of(&self, scene: &MapScene) -> bool {
+        let same_rows = self.specimens == scene.specimens && self.positions.len() == scene.positions.len();
+        same_rows && self.space == scene.space
     }
 
     /// The index, once it is made.

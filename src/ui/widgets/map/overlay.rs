@@ -27,7 +27,10 @@ pub(super) fn paint(ui: &Ui, scene: &MapScene, state: &MapState, style: &MapStyl
     let painter = ui.painter().with_clip_rect(viewport.rect.intersect(ui.clip_rect()));
     let [small, body] = [TextStyle::Small, TextStyle::Body].map(|style| style.resolve(ui.style()));
     if state.motion.is_none() {
-        paint_labels(&painter, scene, viewport, handled.closer, &body, style);
+        // Names stand where the points will be.
+        if state.shows(scene) {
+            paint_labels(&painter, scene, viewport, handled.closer, &body, style);
+        }
         paint_pointed(&painter, scene, state, handled, style);
     }
     if let Some(gesture) = &state.gesture {

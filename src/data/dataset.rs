@@ -134,25 +134,25 @@ pub struct Record {
 
 /// The labels of a specimen as one [`DatasetBuilder`] numbers them, until it is finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LabelCodes([u32; Field::ALL.len()]);
+pub(crate) struct LabelCodes([u32; Field::ALL.len()]);
 
 /// One specimen that borrows from its reader: what [`DatasetBuilder::push_row`] takes, without an allocation per value.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
+pub(crate) struct Row<'a> {
     /// The file's own id.
-    pub id: &'a str,
+    pub(crate) id: &'a str,
     /// Normalised bases.
-    pub sequence: &'a [u8],
+    pub(crate) sequence: &'a [u8],
     /// Labels.
-    pub labels: LabelCodes,
+    pub(crate) labels: LabelCodes,
     /// Latitude and longitude in degrees.
-    pub coordinates: Option<[f32; 2]>,
+    pub(crate) coordinates: Option<[f32; 2]>,
     /// Values of the other columns, in the order given to [`DatasetBuilder::new`]; missing ones are empty.
-    pub other: &'a [Cow<'a, str>],
+    pub(crate) other: &'a [Cow<'a, str>],
     /// Index of the file and line.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
     /// What the reader found unusual.
-    pub flags: Flags,
+    pub(crate) flags: Flags,
 }
 
 /// Many short byte strings in one allocation.
@@ -421,12 +421,12 @@ impl DatasetBuilder {
     }
 
     /// The codes of labels in the order of [`Field::ALL`]: those of one specimen, for [`Self::push_row`].
-    pub fn label_codes(&mut self, labels: &[Option<&str>; Field::ALL.len()]) -> LabelCodes {
+    pub(crate) fn label_codes(&mut self, labels: &[Option<&str>; Field::ALL.len()]) -> LabelCodes {
         LabelCodes(std::array::from_fn(|field| self.labels[field].code(labels[field])))
     }
 
     /// Adds a specimen. Answers the id that it got where its own was taken: with `#2`, `#3`, … appended.
-    pub fn push_row(&mut self, row: &Row<'_>) -> Option<String> {
+    pub(crate) fn push_row(&mut self, row: &Row<'_>) -> Option<String> {
         let renamed = self.push_id(row.id);
         let number = self.unique_of.len() as u32;
         let next = self.first_row.len() as u32;

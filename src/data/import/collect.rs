@@ -23,10 +23,17 @@ const MOST_CODED: usize = 1 << 16;
 
 /// Labels of a record.
 pub(super) enum FoundLabels<'a> {
-    /// Its own.
-    Read(Box<Labels<'a>>),
-    /// Those of many.
-    Known(&'a Arc<KnownLabels>),
+    /// Read from its header: a label table knows better.
+    Header(Box<Labels<'a>>),
+    /// Those of the cells of its row, which others may have, too.
+    Cells(&'a Arc<KnownLabels>),
+}
+
+impl<'a> FoundLabels<'a> {
+    /// What a header says.
+    pub(super) fn of_header(header: &'a HeaderLabels) -> Self {
+        Self::Header(Box::new(Field::ALL.map(|field| header.get(field).map(Cow::Borrowed))))
+    }
 }
 
 /// A record as a reader found it.
@@ -41,8 +48,6 @@ pub(super) struct Found<'a> {
     pub(super) marker: &'a str,
     pub(super) sequence: &'a Normaliser,
     pub(super) labels: FoundLabels<'a>,
-    /// The labels were read from a header: a label table knows better.
-    pub(super) labels_are_read_from_header: bool,
     pub(super) coordinates: Option<[f32; 2]>,
     /// Values of the dataset's text columns; missing ones are empty.
     pub(super) text: Vec<Cow<'a, str>>,
@@ -52,8 +57,15 @@ pub(super) struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// A record without labels, of a dataset with so many text columns.
-    pub(super) fn new(file: u32, line: u32, number: usize, sequence: &'a Normaliser, text_columns: usize) -> Self {
+    /// A record of a dataset with so many text columns.
+    pub(super) fn new(
+        file: u32,
+        line: u32,
+        number: usize,
+        sequence: &'a Normaliser,
+        labels: FoundLabels<'a>,
+        text_columns: usize,
+    ) -> Self {
         Self {
             file,
             line,
@@ -61,20 +73,12 @@ impl<'a> Found<'a> {
             number,
             marker: "",
             sequence,
-            labels: FoundLabels::Read(Box::default()),
-            labels_are_read_from_header: false,
+            labels,
             coordinates: None,
             text: vec![Cow::Borrowed(""); text_columns],
             repairs: Vec::new(),
             broken: None,
         }
-    }
-
-    /// With what a header says.
-    pub(super) fn with_header(mut self, header: &'a HeaderLabels) -> Self {
-        self.labels = FoundLabels::Read(Box::new(Field::ALL.map(|field| header.get(field).map(Cow::Borrowed))));
-        self.labels_are_read_from_header = true;
-        self
     }
 }
 
@@ -147,20 +151,21 @@ impl<'o> Collector<'o> {
         let mut coordinates = found.coordinates;
         let labels = if self.label_tables.is_empty() {
             match found.labels {
-                FoundLabels::Known(known) => self.codes_of(known),
-                FoundLabels::Read(labels) => codes(&mut self.builder, &labels),
+                FoundLabels::Cells(known) => self.codes_of(known),
+                FoundLabels::Header(labels) => codes(&mut self.builder, &labels),
             }
         } else {
+            let is_header = matches!(found.labels, FoundLabels::Header(_));
             let labels = match found.labels {
-                FoundLabels::Known(known) => known.labels(),
-                FoundLabels::Read(labels) => *labels,
+                FoundLabels::Cells(known) => known.labels(),
+                FoundLabels::Header(labels) => *labels,
             };
             let mut values = Values { labels, coordinates, text };
             let mut joined = false;
             for table in &mut self.label_tables {
                 if let Some(more) = table.join(id, found.marker) {
                     joined = true;
-                    values.join(more, found.labels_are_read_from_header, &mut repairs);
+                    values.join(more, is_header, &mut repairs);
                 }
             }
             self.report.records_without_label_row += usize::from(!joined);
@@ -194,6 +199,9 @@ impl<'o> Collector<'o> {
     }
 
     fn codes_of(&mut self, known: &Arc<KnownLabels>) -> LabelCodes {
+        if !known.remembered {
+            return codes(&mut self.builder, &known.labels());
+        }
         if let Some((_, codes)) = self.coded.get(&Arc::as_ptr(known)) {
             return *codes;
         }

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 /// Rows with different labels that are remembered at a time: memory stays bounded where every row has its own.
 const MOST: usize = 1 << 16;
+/// A row whose label cells have more bytes than this is not remembered: so much is no name, and would take the memory of many.
+const LONGEST: usize = 1 << 10;
 /// Stands behind each cell of a key: no byte of a text.
 const END: u8 = 0xff;
 
@@ -21,10 +23,12 @@ pub(super) struct KnownLabels {
     places: [Option<(u32, u32)>; Field::ALL.len()],
     /// What was put right.
     pub(super) repairs: Vec<(Repair, Option<String>)>,
+    /// Whether other rows may have them, too.
+    pub(super) remembered: bool,
 }
 
 impl KnownLabels {
-    fn new(RowLabels { labels, repairs }: RowLabels<'_>) -> Self {
+    fn new(RowLabels { labels, repairs }: RowLabels<'_>, remembered: bool) -> Self {
         let mut text = String::new();
         let places = labels.map(|label| {
             label.map(|label| {
@@ -34,7 +38,7 @@ impl KnownLabels {
                 (at(start), at(text.len()))
             })
         });
-        Self { text, places, repairs }
+        Self { text, places, repairs, remembered }
     }
 
     /// The labels.
@@ -61,7 +65,11 @@ impl LabelReader {
         if let Some(known) = self.known.get(self.key.as_slice()) {
             return Arc::clone(known);
         }
-        let labels = Arc::new(KnownLabels::new(columns.read_labels(fields)));
+        let remembered = self.key.len() <= LONGEST;
+        let labels = Arc::new(KnownLabels::new(columns.read_labels(fields), remembered));
+        if !remembered {
+            return labels;
+        }
         if self.known.len() == MOST {
             self.known.clear();
         }
@@ -118,6 +126,19 @@ mod tests {
         assert_eq!(genus(&["", "Apidae", "", ""]), (Some("Apidae".into()), 0));
         assert_eq!(genus(&["", "Apis", "mellifera", ""]), (Some("Apis".into()), 1));
         assert_eq!(genus(&["", "Apis", "mellifera", ""]), (Some("Apis".into()), 1));
+    }
+
+    #[test]
+    fn cells_that_are_too_long_are_read_and_not_remembered() {
+        let (columns, mut reader) = (columns(), LabelReader::default());
+        let long = "a".repeat(LONGEST);
+        for (family, is_remembered) in [(long.as_str(), false), ("Apidae", true)] {
+            let fields = fields(&[family, "", "", ""]);
+            let known = reader.read(&columns, &fields);
+            let RowLabels { labels, .. } = columns.read_labels(&fields);
+            assert_eq!((known.labels(), known.remembered), (labels, is_remembered));
+            assert_eq!(reader.known.len(), usize::from(is_remembered));
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use report::{Event, FileReport, ImportReport, LabelCount, LeftOutReason, Len
 
 use crate::data::dataset::{Dataset, SourceFile};
 use crate::progress::{Observer, Silent};
-use collect::{Collector, Found};
+use collect::{Collector, Found, FoundLabels};
 use fasta::{FastaReader, is_fasta};
 use header::{Survey, id_of, labels_of};
 use labels::LabelTable;
@@ -331,8 +331,9 @@ impl Reading<'_> {
         while let Some(record) = reader.advance()? {
             number += 1;
             let labels = labels_of(&record.header, &survey);
+            let of_header = FoundLabels::of_header(&labels);
             let mut found =
-                Found::new(file, record.line, number, reader.sequence(), self.text_columns.len()).with_header(&labels);
+                Found::new(file, record.line, number, reader.sequence(), of_header, self.text_columns.len());
             found.id = id_of(&record.header, &survey);
             found.marker = labels.marker.as_deref().unwrap_or_default();
             found.text[header_place] = Cow::Borrowed(&record.header);

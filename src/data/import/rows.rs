@@ -193,8 +193,9 @@ impl RowCollector<'_> {
         }
         self.number += 1;
         let (id, prefixed) = columns.id(fields);
-        let mut found = Found::new(self.file, facts.line, self.number, sequence, self.text_columns);
-        (found.labels, found.coordinates) = (FoundLabels::Known(labels), *coordinates);
+        let labels = FoundLabels::Cells(labels);
+        let mut found = Found::new(self.file, facts.line, self.number, sequence, labels, self.text_columns);
+        found.coordinates = *coordinates;
         found.id = id;
         found.marker = columns.marker(fields);
         for (&column, &place) in columns.text.iter().zip(self.places) {

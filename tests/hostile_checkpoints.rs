@@ -6,7 +6,8 @@
 #[path = "torch_file/mod.rs"]
 mod torch_file;
 
-use barcodescope::model::{Checkpoint, CheckpointLayout, ModelError};
+use barcodescope::data::reading::Layers;
+use barcodescope::model::{Checkpoint, CheckpointLayout, DeviceChoice, Model, ModelError};
 use std::path::{Path, PathBuf};
 use torch_file::{Entry, Kind, Py, TorchFile, crc32, zip};
 
@@ -83,6 +84,21 @@ fn an_altered_safetensors_file_is_an_error_or_a_model_of_its_shape() {
         }
         file[at] ^= change;
     }
+}
+
+#[test]
+fn weights_too_large_to_calculate_with_give_an_error_and_no_embedding() {
+    let mut file = bytes("mae_k4.safetensors");
+    let embed = |file: &[u8]| {
+        let model = Model::from_checkpoint(&read(file).unwrap(), DeviceChoice::Cpu, Default::default()).unwrap();
+        let tokens = model.tokenizer().read(&b"ACGTTGCA".repeat(40));
+        model.embed(&[&tokens, &tokens], Layers::Last)
+    };
+    assert!(embed(&file).is_ok());
+    let header = 8 + u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    file[header..].as_chunks_mut().0.iter_mut().for_each(|number| *number = 1e38f32.to_le_bytes());
+    let error = embed(&file).unwrap_err();
+    assert!(matches!(error, ModelError::NotFinite { row: 0 }), "{error}");
 }
 
 #[test]

@@ -92,6 +92,15 @@ pub enum ModelError {
         /// Index in the batch.
         row: usize,
     },
+    /// A barcode whose embedding is not a number.
+    #[error(
+        "the model gives no finite numbers for barcode {row} of the batch: its weights are damaged, or too large for the numbers \
+         that it is run with; take another model, or run this one in 32 bits"
+    )]
+    NotFinite {
+        /// Index in the batch.
+        row: usize,
+    },
     /// A mask that does not fit its barcode, or the way of reading.
     #[error("barcode {row} of the batch can't be read masked: {what}")]
     Mask {

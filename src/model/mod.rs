@@ -157,7 +157,7 @@ impl Model {
     ///
     /// # Errors
     /// [`ModelError::NoTokens`] for a barcode without a token, [`ModelError::ForeignTokens`] for tokens that this model does not
-    /// have, [`ModelError::Run`] where the device refuses.
+    /// have, [`ModelError::NotFinite`] where numbers grow beyond all bounds, [`ModelError::Run`] where the device refuses.
     pub fn embed(&self, batch: &[&Tokens], layers: Layers) -> Result<Array2<f32>, ModelError> {
         self.check(batch.iter().copied())?;
         let given: Vec<Given> = batch.iter().map(|tokens| Given::whole(tokens)).collect();
@@ -174,6 +174,9 @@ impl Model {
                 .try_for_each(|(rows, barcodes)| self.encoder.embed(barcodes, layers, rows))?;
         } else if !batch.is_empty() {
             self.encoder.embed(batch, layers, &mut vectors)?;
+        }
+        if let Some(at) = vectors.iter().position(|value| !value.is_finite()) {
+            return Err(ModelError::NotFinite { row: at / width });
         }
         Ok(Array2::from_shape_vec((batch.len(), width), vectors).expect("one row per barcode was written"))
     }

@@ -102,6 +102,8 @@ pub struct Classification {
     pub interval: Option<[f64; 2]>,
     /// Number of reference specimens that have the label.
     pub references: usize,
+    /// Whether a reference has each name, other than a specimen of that name itself; without it, none can be named right.
+    pub nameable: Vec<bool>,
     /// How many of the queries the model was trained on; `None` where there is no model or its file does not tell.
     pub trained_on: Option<usize>,
     /// Wall time, without embedding.
@@ -114,6 +116,12 @@ impl Classification {
     /// The name behind a code.
     pub fn name(&self, code: u32) -> &str {
         &self.names[code as usize]
+    }
+
+    /// Number of queries whose label no reference could have given them.
+    pub fn unnameable(&self) -> usize {
+        let labels = self.calls.iter().filter_map(|call| call.label);
+        labels.filter(|&label| !self.nameable[label as usize]).count()
     }
 
     /// Row and similarity of the nearest references of query number `index`, the nearest first.
@@ -240,6 +248,7 @@ fn run(
     let species = query.dataset.labels(Field::Species);
     let groups: Vec<Option<u32>> = query_rows.iter().map(|&row| species.code(row)).collect();
     let interval = accuracy_interval(&calls, &groups, settings.seed);
+    let nameable = nameable(&pool, &labels, names.len(), each_by_the_others);
     Ok(Classification {
         rank: settings.rank,
         method: settings.method,
@@ -250,6 +259,7 @@ fn run(
         scores: metrics,
         interval,
         references: pool.specimens(),
+        nameable,
         trained_on: query.embedded.and_then(|embedded| embedded.count_trained_on(query.dataset, &query_rows)),
         seconds: start.elapsed().as_secs_f64(),
         provenance: provenance(reference, &query, each_by_the_others, settings),
@@ -316,6 +326,14 @@ fn common_names(
         })
         .collect();
     (names, truth)
+}
+
+/// Whether a reference has each of a number of names, other than a specimen of that name itself where each is named by the others.
+fn nameable(pool: &Pool<'_>, labels: &[Option<u32>], names: usize, each_by_the_others: bool) -> Vec<bool> {
+    let mut references = vec![0usize; names];
+    let of_references = pool.rows.iter().flatten().filter_map(|&row| labels[row as usize]);
+    of_references.for_each(|label| references[label as usize] += 1);
+    references.into_iter().map(|number| number > usize::from(each_by_the_others)).collect()
 }
 
 /// What is needed to look for references once more.

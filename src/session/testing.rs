@@ -63,6 +63,7 @@ pub(super) fn classification(names: &[&str], calls: &[(usize, Option<u32>, Optio
         interval: None,
         trained_on: None,
         references: 0,
+        nameable: vec![true; names.len()],
         seconds: 0.0,
         provenance: Provenance::new(Seed::default(), &[]),
     }

@@ -127,6 +127,29 @@ impl Desk {
         desk
     }
 
+    /// A session in which a third of the specimens is to be named by the split `train`, which lacks the last genus.
+    pub(crate) fn with_splits(answered: Answered) -> Self {
+        let plain = specimens();
+        let mut builder = DatasetBuilder::new("with splits", Vec::new());
+        for row in 0..plain.len() {
+            let split = match genus_of(row) {
+                genus if genus == GENERA.len() - 1 => "test_unseen",
+                _ if (row / GENERA.len()).is_multiple_of(3) => "test",
+                _ => "train",
+            };
+            let genus = plain.label(row, Field::Genus).map(|genus| (Field::Genus, genus.to_owned()));
+            builder.push(Record {
+                id: plain.id(row).to_owned(),
+                sequence: plain.sequence(row).to_vec(),
+                labels: genus.into_iter().chain([(Field::Split, split.to_owned())]).collect(),
+                ..Record::default()
+            });
+        }
+        let mut desk = Self { specimens: Arc::new(builder.finish()), ..Self::empty(answered) };
+        desk.tell(Input::Command(Command::OpenDemo));
+        desk
+    }
+
     /// A session in which nothing was opened.
     pub(crate) fn empty(answered: Answered) -> Self {
         Self {

@@ -188,7 +188,14 @@ fn calls(dataset: &Dataset, method: Method) -> Classification {
             identity: None,
         }
     };
-    let calls: Vec<SpecimenCall> = (0..dataset.len()).map(call).collect();
+    let is_reference = |row: usize| dataset.label(row, Field::Split).is_none_or(|split| split == "train");
+    let by_split = dataset.labels(Field::Split).labelled() > 0;
+    let calls: Vec<SpecimenCall> =
+        (0..dataset.len()).filter(|&row| !by_split || !is_reference(row)).map(call).collect();
+    let has = |name: &String| {
+        let rows = (0..dataset.len()).filter(|&row| is_reference(row));
+        rows.filter(|&row| dataset.label(row, Field::Genus) == Some(name)).count() > usize::from(!by_split)
+    };
     let [truth, predicted]: [Vec<Option<u32>>; 2] =
         [calls.iter().map(|call| call.label).collect(), calls.iter().map(|call| call.predicted).collect()];
     Classification {
@@ -198,10 +205,11 @@ fn calls(dataset: &Dataset, method: Method) -> Classification {
         scores: Some(scores(&truth, &predicted, labels.names())),
         interval: Some([0.87, 0.95]),
         trained_on: (method == Method::Model).then_some(TRAINED_ON),
+        neighbours: Array2::zeros((calls.len(), 0)),
+        similarity: Array2::zeros((calls.len(), 0)),
         calls,
-        neighbours: Array2::zeros((dataset.len(), 0)),
-        similarity: Array2::zeros((dataset.len(), 0)),
         references: dataset.len(),
+        nameable: labels.names().iter().map(has).collect(),
         seconds: 0.0,
         provenance: Provenance::new(Seed(1), &[dataset]),
     }

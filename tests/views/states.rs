@@ -150,6 +150,34 @@ fn classify_shows_scores_and_the_misnamed() {
 }
 
 #[test]
+fn specimens_of_a_genus_that_the_reference_lacks_are_counted_and_told() {
+    let window = at(Page::Classify, Desk::new(everything));
+    assert!(shows(&window, "Named right") && !shows(&window, "no method can name them right"));
+
+    let is_labelled = |row: &usize| row % 11 != 10;
+    let lacking: Vec<usize> =
+        (0..SPECIMENS).filter(is_labelled).filter(|&row| genus_of(row) == GENERA.len() - 1).collect();
+    let mut window = at(Page::Classify, Desk::with_splits(everything));
+    let text = format!("{} specimens have a genus that no specimen in 'train' has", lacking.len());
+    assert!(shows(&window, &text));
+    let told = format!("no {} is in that split", GENERA[GENERA.len() - 1]);
+    for (row, is_told) in [(lacking[0], true), (0, false)] {
+        window.state_mut().tell(Input::Command(Command::FocusOn(row)));
+        window.run();
+        assert_eq!(shows(&window, &told), is_told, "row {row}");
+        assert!(shows(&window, "looks like") && !shows(&window, "nearest labelled specimens"), "row {row}");
+    }
+}
+
+#[test]
+fn a_specimen_named_by_the_others_tells_how_many_of_the_nearest_agree() {
+    let mut desk = Desk::new(everything);
+    desk.tell(Input::Command(Command::FocusOn(0)));
+    let window = at(Page::Classify, desk);
+    assert!(shows(&window, "nearest labelled specimens"));
+}
+
+#[test]
 fn classify_recommends_a_method_with_its_ground_and_switches_when_asked() {
     let mut window = at(Page::Classify, Desk::new(everything));
     window.get_by_label("The ground for it").click();

@@ -169,6 +169,11 @@ fn write_names(
         )),
         _ => watch.remark("no query has a label to compare with"),
     }
+    let unnameable = result.unnameable();
+    if unnameable > 0 {
+        let rank = result.rank.title();
+        watch.remark(&format!("{unnameable} of them have a {rank} that no other specimen of the reference has: no method can name them right"));
+    }
     if let Some(known) = result.trained_on {
         watch.remark(&format!("the model was trained on {known} of the {} queries", result.calls.len()));
     }
@@ -184,6 +189,7 @@ fn write_names(
             "queries": result.calls.len(),
             "references": result.references,
             "n": scores.map(|scores| scores.n),
+            "unnameable": unnameable,
             "accuracy": scores.map(|scores| scores.accuracy),
             "ci95": result.interval,
             "balanced_accuracy": scores.map(|scores| scores.balanced_accuracy),

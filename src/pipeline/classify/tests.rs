@@ -91,6 +91,14 @@ fn check(
     set_aside: bool,
 ) -> Result<(), TestCaseError> {
     prop_assert_eq!(result.calls.len(), query.len());
+    let has = |name: &str| (0..reference.len()).filter(|&row| reference.label(row, Field::Genus) == Some(name)).count();
+    let nameable = |name: &str| has(name) > usize::from(alone);
+    for (name, &found) in result.names.iter().zip(&result.nameable) {
+        prop_assert_eq!(found, nameable(name), "{}", name);
+    }
+    prop_assert_eq!(result.names.len(), result.nameable.len());
+    let labels = (0..query.len()).filter_map(|row| query.label(row, Field::Genus));
+    prop_assert_eq!(result.unnameable(), labels.filter(|name| !nameable(name)).count());
     for (row, call) in result.calls.iter().enumerate() {
         prop_assert_eq!(call.row, row);
         prop_assert_eq!(call.label.map(|code| result.name(code)), query.label(row, Field::Genus));

@@ -191,6 +191,9 @@ struct NamesFacts {
     scores: Option<Scores>,
     interval: Option<[f64; 2]>,
     references: usize,
+    /// Empty in sessions from before it was kept.
+    #[serde(default)]
+    nameable: Vec<bool>,
     trained_on: Option<usize>,
     seconds: f64,
     provenance: Provenance,
@@ -206,6 +209,7 @@ fn write_names(out: &mut ColumnWriter, names: &Classification) -> serde_json::Re
         scores: names.scores.clone(),
         interval: names.interval,
         references: names.references,
+        nameable: names.nameable.clone(),
         trained_on: names.trained_on,
         seconds: names.seconds,
         provenance: names.provenance.clone(),
@@ -227,6 +231,8 @@ fn write_names(out: &mut ColumnWriter, names: &Classification) -> serde_json::Re
 fn read_names(columns: &mut ColumnReader<'_>, dataset: &Dataset) -> Result<Classification, ScopeError> {
     let facts: NamesFacts = columns.facts()?;
     let (len, known) = (facts.calls, facts.names.len());
+    let nameable = if facts.nameable.is_empty() { vec![true; known] } else { facts.nameable };
+    columns.ensure(nameable.len() == known, "it is not told which names the reference has")?;
     let rows: Vec<u32> = columns.column(len)?;
     columns.ensure(rows.iter().all(|&row| (row as usize) < dataset.len()), "a specimen is missing")?;
     let labels = columns.codes(len, known)?;
@@ -269,6 +275,7 @@ fn read_names(columns: &mut ColumnReader<'_>, dataset: &Dataset) -> Result<Class
         scores: facts.scores,
         interval: facts.interval,
         references: facts.references,
+        nameable,
         trained_on: facts.trained_on,
         seconds: facts.seconds,
         provenance: facts.provenance,

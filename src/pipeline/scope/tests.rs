@@ -86,6 +86,7 @@ fn results(dataset: &Dataset) -> Vec<KeptResult> {
                 similarity: array![[0.1, 0.0], [0.3, 0.2], [0.9, 0.8]],
                 interval: Some([third, 0.7]),
                 references: 2,
+                nameable: vec![true, false],
                 trained_on: None,
                 seconds: third,
                 provenance: provenance.clone(),

@@ -2,7 +2,7 @@
 
 use crate::data::dataset::Dataset;
 use crate::data::taxonomy::Field;
-use crate::jobs::{Closest, Near};
+use crate::jobs::{Against, Closest, Near};
 use crate::session::Command;
 use crate::session::results::{cluster_name, flags_text};
 use crate::ui::scope::Scope;
@@ -100,20 +100,36 @@ fn verdict(ui: &mut Ui, scope: &Scope<'_>, dataset: &Dataset, row: usize) {
     }
 }
 
-/// `99.4 % identical to the nearest specimen that has this name; 9 of the 10 nearest have it`
+/// `99.4 % identical to the nearest specimen with this name; 9 of the 10 nearest labelled specimens have it`
 fn agreement(scope: &Scope<'_>, dataset: &Dataset, row: usize) -> Option<String> {
     let (names, call) = scope.session.results.call(row)?;
+    let by_split = scope.session.against() == Against::TrainingSplit;
+    let among = if by_split { " in the split 'train', which gave it" } else { "" };
     let identity = call.identity.map(|identity| {
-        format!("{} identical to the nearest specimen with this name", words::percent(f64::from(identity)))
+        let identity = words::percent(f64::from(identity));
+        format!("{identity} identical to the nearest specimen with this name{among}")
     });
+    let label = call.label.filter(|&label| !names.nameable[label as usize]);
+    let lacking = label.map(|label| {
+        let name = names.name(label);
+        if by_split { format!("no {name} is in that split") } else { format!("no other specimen is labelled {name}") }
+    });
+    // The nearest that are listed are those of the whole file.
+    let votes = if by_split { None } else { votes(scope, dataset, row) };
+    let parts: Vec<String> = identity.into_iter().chain(lacking).chain(votes).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// How many of the nearest labelled specimens have the name that it got.
+fn votes(scope: &Scope<'_>, dataset: &Dataset, row: usize) -> Option<String> {
+    let (names, call) = scope.session.results.call(row)?;
     let closest = scope.session.closest.shown().filter(|closest| closest.row == row)?;
     let name = names.name(call.predicted?);
     let labelled: Vec<&Near> =
         closest.neighbours.iter().filter(|near| dataset.label(near.row, names.rank).is_some()).collect();
     let agree = labelled.iter().filter(|near| dataset.label(near.row, names.rank) == Some(name)).count();
     let have = if agree == 1 { "has" } else { "have" };
-    let votes = format!("{agree} of the {} nearest labelled specimens {have} it", labelled.len());
-    Some(identity.into_iter().chain([votes]).collect::<Vec<_>>().join("; "))
+    Some(format!("{agree} of the {} nearest labelled specimens {have} it", labelled.len()))
 }
 
 fn neighbours(ui: &mut Ui, scope: &mut Scope<'_>, dataset: &Dataset, row: usize) {

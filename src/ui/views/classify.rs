@@ -71,6 +71,8 @@ struct Derived {
     confusion: Confusion,
     /// Indices into the scores' classes, in the order of the table.
     classes: Vec<usize>,
+    /// Number of specimens whose label no reference could have given them.
+    unnameable: usize,
 }
 
 impl ClassifyView {
@@ -95,6 +97,7 @@ impl ClassifyView {
         self.derive(&names);
         self.find_wrong(ui, scope, &names, dataset);
         comparison(ui, scope);
+        self.unnameable(ui, scope, &names);
         trained_on(ui, &names);
         ui.add_space(theme::GAP);
         recommendation::show(ui, scope);
@@ -120,7 +123,9 @@ impl ClassifyView {
         let sorting = self.class_sorting.unwrap_or(Sorting { column: 1, ascending: false });
         let classes = order(0..number, sorting.ascending, |&a, &b| compare_classes(names, sorting.column, a, b));
         let confusion = Confusion::of(names, SHOWN_CLASSES);
-        self.derived = Some(Derived { of: Arc::clone(names), sorting: self.class_sorting, confusion, classes });
+        let unnameable = names.unnameable();
+        self.derived =
+            Some(Derived { of: Arc::clone(names), sorting: self.class_sorting, confusion, classes, unnameable });
     }
 
     fn find_wrong(&mut self, ui: &Ui, scope: &Scope<'_>, names: &Arc<Classification>, dataset: &Arc<Dataset>) {
@@ -136,6 +141,21 @@ impl ClassifyView {
         let keep = move |at: &u32| visible.as_ref().is_none_or(|rows| rows.contains(shown.calls[*at as usize].row));
         let choose = move |all: &[u32]| all.iter().copied().filter(keep).collect();
         self.wrong.ask(ui.ctx(), key, names.calls.len(), sort, choose);
+    }
+
+    /// Says how many specimens nobody could have named right.
+    fn unnameable(&self, ui: &mut Ui, scope: &Scope<'_>, names: &Classification) {
+        let Some(number) = self.derived.as_ref().map(|derived| derived.unnameable).filter(|&number| number > 0) else {
+            return;
+        };
+        let specimens = words::counted(number, "specimen", "specimens");
+        let (verb, rank) = (if number == 1 { "has" } else { "have" }, names.rank.title());
+        let whom = match scope.session.against() {
+            Against::Others => "no other specimen",
+            Against::TrainingSplit => "no specimen in 'train'",
+        };
+        let text = format!("{specimens} {verb} a {rank} that {whom} has: no method can name them right.");
+        ui.label(RichText::new(text).color(theme::tokens(ui).quiet));
     }
 
     fn tabs(&mut self, ui: &mut Ui) {

@@ -39,8 +39,8 @@ pub(crate) fn erf(x: f32) -> f32 {
     x * polynomial(x * x, &P) / polynomial(x * x, &Q)
 }
 
-/// `x` to the power of `b`, to 1e-5 relative, for a normal `x` and a power from 1e-38 to 1e38; smaller ones are 1e-38,
-/// larger ones 1.7e38.
+/// `x` to the power of `b`, to 1e-5 relative, for a normal `x` and a power from 1e-38 to 1e38; smaller ones are 1e-38, and
+/// larger ones are not for it.
 ///
 /// Base 2: the logarithm by the series of `atanh` around 1, the exponential by its own.
 #[inline(always)]
@@ -57,7 +57,6 @@ pub(crate) fn power(x: f32, b: f32) -> f32 {
     let logarithm = exponent as f32 + 2.0 * LOG2_E * s * (1.0 + q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0))));
     let y = b * logarithm;
     let y = if y < -126.0 { -126.0 } else { y };
-    let y = if y > 127.0 { 127.0 } else { y };
     let shifted = y + ROUND;
     let r = (y - (shifted - ROUND)) * LN_2;
     let series =
@@ -154,6 +153,5 @@ pub(crate) mod tests {
         }
         assert!(worst < 1e-5, "{worst:e}");
         assert!(power(0.0, 0.9) < 1e-30 && power(1e-38, 3.0) < 1e-30);
-        assert!((1e38..f32::MAX).contains(&power(1e30, 3.0)) && (1e38..f32::MAX).contains(&power(f32::MAX, 1.0)));
     }
 }

@@ -78,11 +78,10 @@ impl Springs {
         self.reverse[edge] as usize
     }
 
-    /// Whether an edge is drawn in an epoch: whether `epoch * rate` has passed a whole number since the epoch before.
+    /// Whether an edge is drawn in an epoch, from 1: whether the multiple of its rate passes a whole number until the next one.
     #[inline(always)]
     pub(super) fn drawn(&self, edge: usize, epoch: usize) -> bool {
-        let rate = self.rates[edge];
-        rate == u32::MAX || (epoch as u32).wrapping_mul(rate) < rate
+        (epoch as u32 + 1).wrapping_mul(self.rates[edge]) < self.rates[edge]
     }
 }
 

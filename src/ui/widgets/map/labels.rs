@@ -2,7 +2,6 @@
 
 use super::view::{Area, Viewport};
 use egui::{Rect, Vec2, vec2};
-use rayon::prelude::*;
 
 /// A name and its place on the map.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +32,7 @@ pub fn taxon_labels(
         }
     }
     let mut labels: Vec<TaxonLabel> = names
-        .par_iter()
+        .iter()
         .zip(&members)
         .filter(|(_, rows)| !rows.is_empty())
         .map(|(name, rows)| TaxonLabel { name: name.clone(), place: middle(positions, rows), count: rows.len() })

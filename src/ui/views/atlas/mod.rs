@@ -18,7 +18,7 @@ use crate::session::look::Look;
 use crate::session::search::Taxon;
 use crate::session::selection::{Mode, Rows};
 use crate::session::{Command, Session, Step};
-use egui::{ComboBox, Label, Rect, RichText, Role, Ui, WidgetInfo, pos2, vec2};
+use egui::{ComboBox, Rect, RichText, Role, Ui, WidgetInfo, pos2, vec2};
 use filter::FilterMenu;
 use layout::LayoutMenu;
 pub(super) use scene::{Colouring, number};
@@ -110,9 +110,10 @@ impl Atlas {
                     .on_hover_text("Specimens that are given another name than their label");
             });
             export::menu(ui, scope, &[Exported::Map, Exported::Places]);
-            // In one line whatever is selected, so that the map below stays where it is.
-            let caption = caption(scope.session, self.derived.shown(), self.map.drawing());
-            ui.add(Label::new(RichText::new(caption).color(theme::tokens(ui).quiet)).truncate());
+            ui.label(
+                RichText::new(caption(scope.session, self.derived.shown(), self.map.drawing()))
+                    .color(theme::tokens(ui).quiet),
+            );
         });
     }
 

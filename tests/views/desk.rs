@@ -106,42 +106,35 @@ impl Desk {
 
     /// A session in which the specimens have species, too: two in each genus. Every eleventh has neither.
     pub(crate) fn with_species(answered: Answered) -> Self {
-        let plain = specimens();
-        let mut builder = DatasetBuilder::new("with species", Vec::new());
-        for row in 0..plain.len() {
-            let genus = plain.label(row, Field::Genus);
-            let species = genus.map(|genus| format!("{genus} species{}", species_of(row)));
-            let genus = genus.map(str::to_owned);
-            builder.push(Record {
-                id: plain.id(row).to_owned(),
-                sequence: plain.sequence(row).to_vec(),
-                labels: [(Field::Genus, genus), (Field::Species, species)]
-                    .into_iter()
-                    .filter_map(|(field, name)| Some((field, name?)))
-                    .collect(),
-                ..Record::default()
-            });
-        }
-        let mut desk = Self { specimens: Arc::new(builder.finish()), ..Self::empty(answered) };
-        desk.tell(Input::Command(Command::OpenDemo));
-        desk
+        Self::relabelled("with species", answered, |row, genus| {
+            let species = genus.map(|genus| (Field::Species, format!("{genus} species{}", species_of(row))));
+            species.into_iter().collect()
+        })
     }
 
     /// A session in which a third of the specimens is to be named by the split `train`, which lacks the last genus.
     pub(crate) fn with_splits(answered: Answered) -> Self {
-        let plain = specimens();
-        let mut builder = DatasetBuilder::new("with splits", Vec::new());
-        for row in 0..plain.len() {
+        Self::relabelled("with splits", answered, |row, _| {
             let split = match genus_of(row) {
                 genus if genus == GENERA.len() - 1 => "test_unseen",
                 _ if (row / GENERA.len()).is_multiple_of(3) => "test",
                 _ => "train",
             };
-            let genus = plain.label(row, Field::Genus).map(|genus| (Field::Genus, genus.to_owned()));
+            vec![(Field::Split, split.to_owned())]
+        })
+    }
+
+    /// A session in which the specimens have their genus and what `more` says of a row and its genus.
+    fn relabelled(name: &str, answered: Answered, more: impl Fn(usize, Option<&str>) -> Vec<(Field, String)>) -> Self {
+        let plain = specimens();
+        let mut builder = DatasetBuilder::new(name, Vec::new());
+        for row in 0..plain.len() {
+            let genus = plain.label(row, Field::Genus);
+            let own = genus.map(|genus| (Field::Genus, genus.to_owned()));
             builder.push(Record {
                 id: plain.id(row).to_owned(),
                 sequence: plain.sequence(row).to_vec(),
-                labels: genus.into_iter().chain([(Field::Split, split.to_owned())]).collect(),
+                labels: own.into_iter().chain(more(row, genus)).collect(),
                 ..Record::default()
             });
         }

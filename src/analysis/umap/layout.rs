@@ -298,6 +298,30 @@ mod tests {
     }
 
     #[test]
+    fn both_ends_of_an_edge_move_along_it_each_time_it_is_drawn() {
+        let graph = FuzzyGraph { starts: vec![0, 1, 2], targets: vec![1, 0], weights: vec![1.0; 2] };
+        let descent = Descent { curve: Curve { a: 1.6, b: 0.9 }, epochs: 2, key: 1 };
+        let start = ndarray::array![[0.0f32, 0.0], [10.0, 0.0]];
+        let map = optimise(&graph, &start, &descent, &crate::progress::Silent).unwrap();
+
+        // One epoch at half the rate. Each point in its turn is pulled by the other and pushed by it five times; then the other
+        // comes as far as it was pulled.
+        let bent = |distance: f64| 1.0 + 1.6 * distance.powf(1.8);
+        let pull = |distance: f64| 0.5 * 2.0 * 1.6 * 0.9 * distance.powf(0.8) / bent(distance);
+        let push = |distance: f64| 0.5 * 5.0 * 2.0 * 0.9 * distance / ((0.001 + distance * distance) * bent(distance));
+        let (mut first, mut second) = (0.0, 10.0);
+        let distance: f64 = second - first;
+        first += pull(distance) - push(distance);
+        second -= pull(distance);
+        let distance = second - first;
+        second += push(distance) - pull(distance);
+        first += pull(distance);
+        let off = |found: f32, expected: f64| (f64::from(found) - expected).abs();
+        assert!(off(map[[0, 0]], first) < 1e-4 && off(map[[1, 0]], second) < 1e-4, "{map}, not {first} and {second}");
+        assert_eq!((map[[0, 1]], map[[1, 1]]), (0.0, 0.0));
+    }
+
+    #[test]
     fn a_point_gives_way_to_those_of_the_batch_that_were_drawn_to_it() {
         // Edges 0-1, 0-2 and 0-3; the first in every epoch, the others in every second one.
         let graph = FuzzyGraph {
